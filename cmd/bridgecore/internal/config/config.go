@@ -1,0 +1,286 @@
+// Package config reads what the server is told by environment variables and
+// a .env file, and says everything that is wrong with it at once.
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
+)
+
+// Config is the server's configuration, by the environment names in the tags.
+// A variable that is set but empty counts as not set.
+type Config struct {
+	AppName     string      `env:"APP_NAME" envDefault:"BridgeCore API"`
+	AppVersion  string      `env:"APP_VERSION"` // "" for the version that was built
+	Environment Environment `env:"ENVIRONMENT" envDefault:"development"`
+	Debug       bool        `env:"DEBUG" envDefault:"false"` // logs at level debug
+	LogLevel    slog.Level  `env:"LOG_LEVEL" envDefault:"info"`
+
+	Host string `env:"HOST" envDefault:"0.0.0.0"`
+	Port int    `env:"PORT" envDefault:"8000"` // 0 takes a free port
+
+	// DataDir holds the SQLite file and, in development, generated secrets.
+	DataDir string `env:"BRIDGECORE_DATA_DIR" envDefault:"data"`
+	// DatabaseURL is postgresql://..., or sqlite:///file, or empty for
+	// bridgecore.db in DataDir.
+	DatabaseURL   vault.Secret `env:"DATABASE_URL"`
+	DBPoolSize    int          `env:"DB_POOL_SIZE" envDefault:"20"`
+	DBMaxOverflow int          `env:"DB_MAX_OVERFLOW" envDefault:"10"`
+	RedisURL      vault.Secret `env:"REDIS_URL"`                  // empty: the cache is in the process
+	CacheTTL      Seconds      `env:"CACHE_TTL" envDefault:"300"` // of reads; fields_get and name_search have their own
+
+	SecretKey     vault.Secret `env:"SECRET_KEY"`     // signs tokens where JWT_SECRET_KEY is empty
+	JWTSecretKey  vault.Secret `env:"JWT_SECRET_KEY"` // signs tokens
+	EncryptionKey vault.Secret `env:"ENCRYPTION_KEY"` // Fernet keys, the newest first, separated by commas
+	JWTAlgorithm  string       `env:"JWT_ALGORITHM" envDefault:"HS256"`
+
+	AccessTokenMinutes int `env:"ACCESS_TOKEN_EXPIRE_MINUTES" envDefault:"30"`
+	RefreshTokenDays   int `env:"REFRESH_TOKEN_EXPIRE_DAYS" envDefault:"7"`
+
+	CORSOrigins List `env:"CORS_ORIGINS"` // a JSON list, or separated by commas; "*" for any
+
+	// AllowedPrivateNetworks are address ranges that connected systems may be
+	// in although they are private, loopback or link-local.
+	AllowedPrivateNetworks Prefixes `env:"ALLOWED_PRIVATE_NETWORKS"`
+
+	MaxBodyBytes   int64   `env:"MAX_BODY_BYTES" envDefault:"1048576"`
+	RequestTimeout Seconds `env:"REQUEST_TIMEOUT" envDefault:"60"` // for one request, upstream calls included
+
+	// AdminPassword is the password of the user "admin" that serve creates in
+	// an empty database.
+	AdminPassword vault.Secret `env:"BRIDGECORE_ADMIN_PASSWORD"`
+}
+
+// Environment is where the server runs. Everything but development must bring
+// its own secrets and keep out of private networks.
+type Environment string
+
+// The environments.
+const (
+	Development Environment = "development"
+	Staging     Environment = "staging"
+	Production  Environment = "production"
+)
+
+// UnmarshalText accepts the three names.
+func (e *Environment) UnmarshalText(text []byte) error {
+	switch v := Environment(strings.ToLower(string(text))); v {
+	case Development, Staging, Production:
+		*e = v
+		return nil
+	}
+	return fmt.Errorf("must be development, staging or production, not %q", text)
+}
+
+// Seconds is a duration written as a whole number of seconds.
+type Seconds time.Duration
+
+// Duration returns the duration.
+func (s Seconds) Duration() time.Duration { return time.Duration(s) }
+
+// UnmarshalText reads a number of seconds.
+func (s *Seconds) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text) + "s")
+	if err != nil || d < 0 || strings.Trim(string(text), "0123456789") != "" {
+		return fmt.Errorf("must be a whole number of seconds, not %q", text)
+	}
+	*s = Seconds(d)
+	return nil
+}
+
+// List is a list of words.
+type List []string
+
+// UnmarshalText reads a JSON list or words separated by commas.
+func (l *List) UnmarshalText(text []byte) error {
+	words := strings.TrimSpace(string(text))
+	*l = nil
+	if strings.HasPrefix(words, "[") {
+		if err := json.Unmarshal([]byte(words), (*[]string)(l)); err != nil {
+			return errors.New(`must be a JSON list like ["https://app.example.com"] or words separated by commas`)
+		}
+		return nil
+	}
+	for word := range strings.SplitSeq(words, ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			*l = append(*l, word)
+		}
+	}
+	return nil
+}
+
+// Prefixes is a list of address ranges.
+type Prefixes []netip.Prefix
+
+// UnmarshalText reads CIDR ranges or single addresses separated by commas.
+func (p *Prefixes) UnmarshalText(text []byte) error {
+	var words List
+	if err := words.UnmarshalText(text); err != nil {
+		return err
+	}
+	*p = nil
+	for _, word := range words {
+		prefix, err := netip.ParsePrefix(word)
+		if err != nil {
+			addr, addrErr := netip.ParseAddr(word)
+			if addrErr != nil {
+				return fmt.Errorf("%q is no address range; write them like 10.0.0.0/8", word)
+			}
+			prefix = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		*p = append(*p, prefix.Masked())
+	}
+	return nil
+}
+
+// Errors is everything that is wrong with a configuration, one error for each
+// thing, in the order of the variables.
+type Errors []error
+
+// Error lists the errors, one a line.
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i, err := range e {
+		lines[i] = "  " + err.Error()
+	}
+	return "the configuration is not usable:\n" + strings.Join(lines, "\n")
+}
+
+// Unwrap returns the errors.
+func (e Errors) Unwrap() []error { return e }
+
+// Load reads the configuration from environ ("NAME=value", as os.Environ gives
+// it) and the file dotenv, whose values give way to environ's and which need
+// not exist. It checks everything but the presence of secrets, which
+// FillSecrets does. The error is an Errors; it names variables and never shows
+// the value of a secret.
+func Load(environ []string, dotenv string) (*Config, error) {
+	vars, err := readDotenv(dotenv)
+	if err != nil {
+		return nil, Errors{err}
+	}
+	for name, value := range env.ToMap(environ) {
+		if value != "" {
+			vars[name] = value
+		}
+	}
+	c := &Config{}
+	var errs Errors
+	if err := env.ParseWithOptions(c, env.Options{Environment: vars}); err != nil {
+		errs = append(errs, named(err)...)
+	}
+	errs = append(errs, c.check()...)
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	if c.Debug {
+		c.LogLevel = slog.LevelDebug
+	}
+	return c, nil
+}
+
+// named turns the errors of package env, which name Go fields, into errors
+// that name variables.
+func named(err error) Errors {
+	names := map[string]string{}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
+		names[f.Name], _, _ = strings.Cut(f.Tag.Get("env"), ",")
+	}
+	list := []error{err}
+	if all, ok := errors.AsType[env.AggregateError](err); ok {
+		list = all.Errors
+	}
+	var errs Errors
+	for _, err := range list {
+		if p, ok := errors.AsType[env.ParseError](err); ok {
+			err = fmt.Errorf("%s: %w", names[p.Name], p.Err)
+		}
+		errs = append(errs, err)
+	}
+	return errs
+}
+
+func (c *Config) check() Errors {
+	var errs Errors
+	add := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	add(c.Port >= 0 && c.Port < 1<<16, "PORT: must be between 0 and 65535, not %d", c.Port)
+	add(c.DBPoolSize > 0, "DB_POOL_SIZE: must be at least 1, not %d", c.DBPoolSize)
+	add(c.DBMaxOverflow >= 0, "DB_MAX_OVERFLOW: must not be negative")
+	add(c.AccessTokenMinutes > 0 && c.AccessTokenMinutes <= 24*60, "ACCESS_TOKEN_EXPIRE_MINUTES: must be between 1 and 1440, not %d", c.AccessTokenMinutes)
+	add(c.RefreshTokenDays > 0 && c.RefreshTokenDays <= 365, "REFRESH_TOKEN_EXPIRE_DAYS: must be between 1 and 365, not %d", c.RefreshTokenDays)
+	add(c.MaxBodyBytes >= 1024, "MAX_BODY_BYTES: must be at least 1024, not %d", c.MaxBodyBytes)
+	add(c.RequestTimeout.Duration() >= time.Second, "REQUEST_TIMEOUT: must be at least 1 second")
+	add(c.JWTAlgorithm == "HS256", "JWT_ALGORITHM: only HS256 is supported, not %q", c.JWTAlgorithm)
+	if _, err := ParseDatabaseURL(c.DatabaseURL, c.DataDir); err != nil {
+		errs = append(errs, err)
+	}
+	if !c.RedisURL.IsZero() {
+		u, err := url.Parse(c.RedisURL.Reveal())
+		add(err == nil && (u.Scheme == "redis" || u.Scheme == "rediss" || u.Scheme == "unix"), "REDIS_URL: must read like redis://:password@host:6379/0")
+	}
+	for _, origin := range c.CORSOrigins {
+		u, err := url.Parse(origin)
+		add(origin == "*" || err == nil && u.Scheme != "" && u.Host != "" && u.Path == "", "CORS_ORIGINS: %q is no origin; write scheme and host like https://app.example.com", origin)
+	}
+	if !c.EncryptionKey.IsZero() {
+		if _, err := vault.New(c.EncryptionKey); err != nil {
+			errs = append(errs, fmt.Errorf("ENCRYPTION_KEY: %w", err))
+		}
+	}
+	return errs
+}
+
+// Database says where the server's own data is.
+type Database struct {
+	Driver string       // "sqlite" or "postgres"
+	DSN    vault.Secret // a file path for sqlite, a URL for postgres
+}
+
+// ParseDatabaseURL reads a DATABASE_URL: postgresql:// and postgres://, with
+// or without a Python driver's name after a plus, and sqlite:///file. Empty
+// means bridgecore.db in dataDir. The error does not show the URL.
+func ParseDatabaseURL(raw vault.Secret, dataDir string) (Database, error) {
+	text := raw.Reveal()
+	if text == "" {
+		return Database{"sqlite", vault.NewSecret(filepath.Join(dataDir, "bridgecore.db"))}, nil
+	}
+	wrong := errors.New("DATABASE_URL: must read like postgresql://user:password@host:5432/database or sqlite:///path/to/file.db")
+	scheme, rest, found := strings.Cut(text, "://")
+	if !found {
+		return Database{}, wrong
+	}
+	// SQLAlchemy writes the driver into the scheme: postgresql+asyncpg.
+	scheme, _, _ = strings.Cut(scheme, "+")
+	switch scheme {
+	case "postgresql", "postgres":
+		u, err := url.Parse("postgres://" + rest)
+		if err != nil || u.Path == "" || u.Path == "/" {
+			return Database{}, wrong
+		}
+		return Database{"postgres", vault.NewSecret(u.String())}, nil
+	case "sqlite":
+		// sqlite:///relative.db and sqlite:////absolute.db.
+		path, found := strings.CutPrefix(rest, "/")
+		if !found || path == "" {
+			return Database{}, wrong
+		}
+		return Database{"sqlite", vault.NewSecret(path)}, nil
+	}
+	return Database{}, wrong
+}
