@@ -135,6 +135,7 @@ func decodeJSONRPC(body []byte) (json.RawMessage, *Fault, error) {
 			Data    struct {
 				Name          string `json:"name"`
 				Message       string `json:"message"`
+				Arguments     []any  `json:"arguments"`
 				ExceptionType string `json:"exception_type"` // 13.0
 				Debug         string `json:"debug"`
 			} `json:"data"`
@@ -144,7 +145,7 @@ func decodeJSONRPC(body []byte) (json.RawMessage, *Fault, error) {
 		return nil, nil, err
 	}
 	if e := envelope.Error; e != nil {
-		f := &Fault{Name: e.Data.Name, Message: e.Data.Message, Kind: e.Data.ExceptionType, Debug: e.Data.Debug, Code: e.Code.String()}
+		f := &Fault{Name: e.Data.Name, Message: firstArgument(e.Data.Name, e.Data.Arguments, e.Data.Message), Kind: e.Data.ExceptionType, Debug: e.Data.Debug, Code: e.Code.String()}
 		if f.Message == "" {
 			f.Message = e.Message
 		}

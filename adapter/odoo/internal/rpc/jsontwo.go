@@ -118,14 +118,15 @@ func decodeJSON2(a *answer, c Call) (json.RawMessage, error) {
 		return json.RawMessage(body), nil
 	}
 	var e struct {
-		Name    string `json:"name"`
-		Message string `json:"message"`
-		Debug   string `json:"debug"`
+		Name      string `json:"name"`
+		Message   string `json:"message"`
+		Debug     string `json:"debug"`
+		Arguments []any  `json:"arguments"`
 	}
 	if json.Unmarshal(body, &e) != nil || e.Name == "" {
 		return nil, pageError(a, c.Changes)
 	}
-	f := &Fault{Name: e.Name, Message: e.Message, Debug: e.Debug, Code: fmt.Sprint(a.status)}
+	f := &Fault{Name: e.Name, Message: firstArgument(e.Name, e.Arguments, e.Message), Debug: e.Debug, Code: fmt.Sprint(a.status)}
 	return nil, f.toError(c)
 }
 
