@@ -51,8 +51,9 @@ func init() {
 
 		{"has_access", 13, 17, hasAccess},
 		{"check_access", 13, 17, checkAccess},
-		{"has_group", 13, 17, hasGroupOfUser},  // of the connected user alone
-		{"has_group", 18, 0, hasGroupOfRecord}, // a method of the user's record
+		{"check_access", 19, 0, checkByHasAccess}, // private
+		{"has_group", 13, 17, hasGroupOfUser},     // of the connected user alone
+		{"has_group", 18, 0, hasGroupOfRecord},    // a method of the user's record
 
 		{"get_view", 13, 15, getViewOld},
 		{"get_view", 16, 0, viewTyped},
@@ -283,6 +284,21 @@ func checkAccess(ctx context.Context, b *call) (json.RawMessage, error) {
 		var nothing any
 		if err := b.ask(ctx, &nothing, "check_access_rule", []any{ids, operation}, nil); err != nil {
 			return nil, err
+		}
+	}
+	return json.RawMessage("null"), nil
+}
+
+// checkByHasAccess is check_access where only has_access may be called.
+func checkByHasAccess(ctx context.Context, b *call) (json.RawMessage, error) {
+	var granted bool
+	if err := b.ask(ctx, &granted, "has_access", []any{b.args["ids"], b.args["operation"]}, nil); err != nil {
+		return nil, err
+	}
+	if !granted {
+		return nil, &adapter.Error{
+			Code: adapter.PermissionDenied, Model: b.model,
+			Message: fmt.Sprintf("the connected user may not %v these records", b.args["operation"]),
 		}
 	}
 	return json.RawMessage("null"), nil

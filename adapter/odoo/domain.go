@@ -147,6 +147,10 @@ func (c *Client) condition(ctx context.Context, name string, cond adapter.Cond, 
 			// Before 19.0 a scalar is an error, or worse.
 			list = []any{cond.Value}
 		}
+		if id, isPair := pairID(list); isPair && (at.field.Type.Relational() || at.path == "id") {
+			// A pair as it was read, which "=" turned into a list of two.
+			list = []any{id}
+		}
 		values := make([]any, len(list))
 		for i, v := range list {
 			if values[i], err = c.operand(at, cond, v); err != nil {

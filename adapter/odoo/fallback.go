@@ -31,7 +31,7 @@ func (c *Client) modelName(ctx context.Context, name string) (string, error) {
 	}
 	adapter.Warn(ctx, adapter.Warning{
 		Code: adapter.WarnFieldReplaced, Model: name, Used: used,
-		Message: fmt.Sprintf("Odoo %s calls the model %s", c.version, used),
+		Message: fmt.Sprintf("Odoo %s has the model %q as %q", c.version, name, used),
 	})
 	return used, nil
 }
@@ -150,9 +150,14 @@ func (c *Client) contradicted(ctx context.Context, name string, err error) bool 
 // more field.
 const attempts = 6
 
-// settle makes a call until the server denies no further field.
+// settle makes a call until the server denies no further field. It sees to it
+// that the model is known first, so that one that is not gives the same error
+// everywhere.
 func (c *Client) settle(ctx context.Context, name string, call func() error) error {
-	var err error
+	_, err := c.modelOf(ctx, name)
+	if err != nil {
+		return err
+	}
 	for range attempts {
 		if err = call(); err == nil || !c.contradicted(ctx, name, err) {
 			break
@@ -164,14 +169,14 @@ func (c *Client) settle(ctx context.Context, name string, call func() error) err
 func (c *Client) warnReplaced(ctx context.Context, name, field, used string) {
 	adapter.Warn(ctx, adapter.Warning{
 		Code: adapter.WarnFieldReplaced, Model: name, Field: field, Used: used,
-		Message: fmt.Sprintf("Odoo %s calls the field %s of %s %s", c.version, field, name, used),
+		Message: fmt.Sprintf("Odoo %s has field %q of %s as %q", c.version, field, name, used),
 	})
 }
 
 func (c *Client) warnDropped(ctx context.Context, name, field string) {
 	adapter.Warn(ctx, adapter.Warning{
 		Code: adapter.WarnFieldDropped, Model: name, Field: field,
-		Message: fmt.Sprintf("Odoo %s has no field %s on %s here%s; it was left out", c.version, field, name, versionsOf(name, field)),
+		Message: fmt.Sprintf("Odoo %s has no field %q on %s here%s; it was left out", c.version, clip(field), name, versionsOf(name, field)),
 	})
 }
 
