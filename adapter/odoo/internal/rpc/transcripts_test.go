@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -166,7 +167,7 @@ func readTranscripts(t testing.TB, group string) []transcript {
 		inAnswer, requestHeaders := false, true
 		for len(rest) > 0 && tr.body == nil {
 			line, after, _ := bytes.Cut(rest, []byte("\n"))
-			s := string(line)
+			s := strings.TrimSuffix(string(line), "\r")
 			switch m := statusLine.FindStringSubmatch(s); {
 			case !inAnswer && m != nil:
 				inAnswer = true
@@ -426,4 +427,245 @@ func shapeOf(v any) any {
 		return "bool"
 	}
 	return "null"
+}
+
+// outcomes of the logins, services and odd requests that were recorded. What
+// is not listed must be a value.
+var wantedElsewhere = map[string]string{
+	"jsonrpc_common/authenticate_badpw": "unauthenticated",
+	"jsonrpc_common/login_bad":          "unauthenticated",
+	"jsonrpc_common/authenticate_baddb": "not_found database",
+	"jsonrpc_common/unknown_service":    "invalid_argument | internal",
+	"jsonrpc_common/unknown_method":     "internal",
+	"jsonrpc_common/object_unknown":     "internal",
+
+	"xmlrpc_common/authenticate_apikey":             "value | unauthenticated", // 13.0 knows none
+	"xmlrpc_common/authenticate_apikey_other_scope": "unauthenticated",
+	"xmlrpc_common/authenticate_badpw":              "unauthenticated",
+	"xmlrpc_common/authenticate_badlogin":           "unauthenticated",
+	"xmlrpc_common/authenticate_emptypw":            "unauthenticated",
+	"xmlrpc_common/authenticate_baddb":              "not_found database",
+	"xmlrpc_common/authenticate_emptydb":            "not_found database",
+	"xmlrpc_common/login_bad":                       "unauthenticated",
+	"xmlrpc_common/authenticate_missing_arg":        "invalid_argument",
+	"xmlrpc_common/unknown_method":                  "internal",
+	"xmlrpc_common/unknown_service":                 "invalid_argument | internal",
+	"xmlrpc_common/object_unknown_rpc_method":       "internal",
+	"xmlrpc_common/object_no_args":                  "invalid_argument",
+	"xmlrpc_common/object_too_few_params":           "invalid_argument",
+
+	"session/authenticate_apikey":        "unauthenticated",
+	"session/authenticate_badpw":         "unauthenticated",
+	"session/authenticate_badlogin":      "unauthenticated",
+	"session/authenticate_baddb":         "not_found database",
+	"session/authenticate_nodb":          "invalid_argument",
+	"session/call_kw_nosession":          "unauthenticated ended",
+	"session/call_kw_badsession":         "unauthenticated ended",
+	"session/call_kw_after_destroy":      "unauthenticated ended | value", // 13.0 kept it
+	"session/call_kw_missing_kwargs":     "invalid_argument",
+	"session/call_kw_path_missing_model": "invalid_argument | not_found",
+	"session/dataset_search_read":        "invalid_argument | unavailable blocked",
+	"session/binary_content":             "unavailable blocked | unavailable",
+	"session/image":                      "unavailable | unavailable blocked",
+	"session/image_nosession":            "unavailable | unavailable blocked",
+	"session/logout_destroy":             "value | unavailable blocked", // 13.0 on a newer Python
+
+	"json_http/version_info_empty_body": "unavailable blocked",
+	"json_http/version_info_get":        "unavailable blocked",
+	"json_http/jsonrpc_array":           "unavailable blocked",
+	"json_http/jsonrpc_badjson":         "unavailable blocked",
+	"json_http/jsonrpc_ct_plain":        "unavailable blocked",
+	"json_http/jsonrpc_empty":           "unavailable blocked",
+	"json_http/jsonrpc_get":             "unavailable blocked",
+	"json_http/jsonrpc_missing_params":  "invalid_argument",
+	"json_http/root":                    "unavailable blocked",
+	"json_http/unknown_path":            "unavailable blocked",
+	"json_http/unknown_path_json":       "not_found | unavailable blocked",
+	"json_http/health":                  "unavailable | unavailable blocked", // no JSON-RPC
+	"json_http/web_version_get":         "unavailable | unavailable blocked",
+
+	"xmlrpc_http/bad_xml":        "invalid_argument | internal",
+	"xmlrpc_http/empty_body":     "invalid_argument | internal",
+	"xmlrpc_http/not_methodcall": "invalid_argument | internal",
+	"xmlrpc_http/ct_form":        "unavailable blocked | invalid_argument | internal",
+	"xmlrpc_http/get_common":     "unavailable blocked",
+	"xmlrpc_http/get_object":     "unavailable blocked",
+	"xmlrpc_http/head":           "unavailable blocked",
+	"xmlrpc_http/options":        "unavailable blocked | internal",
+	"xmlrpc_http/i8_and_nil":     "invalid_argument | value", // 19.0 knows that no id is so large
+	"xmlrpc_http/ct_json":        "unavailable blocked | value",
+
+	"json2_http/api_private":              "permission_denied",
+	"json2_http/private":                  "permission_denied",
+	"json2_http/args_kwargs_like_rpc":     "invalid_argument",
+	"json2_http/attr_not_method":          "not_found",
+	"json2_http/unknown_method":           "not_found",
+	"json2_http/unknown_model":            "not_found",
+	"json2_http/sql_injection_model":      "not_found",
+	"json2_http/bad_db_header":            "not_found database",
+	"json2_http/bad_json":                 "invalid_argument",
+	"json2_http/badkey":                   "unauthenticated",
+	"json2_http/shortkey":                 "unauthenticated",
+	"json2_http/expired_key":              "unauthenticated",
+	"json2_http/other_scope_key":          "unauthenticated",
+	"json2_http/password_as_key":          "unauthenticated",
+	"json2_http/basic_auth":               "unauthenticated",
+	"json2_http/noauth":                   "unauthenticated",
+	"json2_http/unknown_model_noauth":     "unauthenticated",
+	"json2_http/session_cookie_no_bearer": "unauthenticated",
+	"json2_http/session_cookie_secfetch":  "unauthenticated",
+	"json2_http/context_lang":             "invalid_argument",
+	"json2_http/create_vals":              "invalid_argument",
+	"json2_http/create_values":            "invalid_argument",
+	"json2_http/empty_body_search_count":  "invalid_argument",
+	"json2_http/empty_obj":                "invalid_argument",
+	"json2_http/null_body":                "invalid_argument",
+	"json2_http/string_body":              "invalid_argument",
+	"json2_http/read_id_not_ids":          "invalid_argument",
+	"json2_http/read_ids_string":          "invalid_argument",
+	"json2_http/search_kw_extra":          "invalid_argument",
+	"json2_http/search_missing_domain":    "invalid_argument",
+	"json2_http/search_with_ids":          "invalid_argument",
+	"json2_http/write_values_name":        "invalid_argument",
+	"json2_http/get":                      "not_found",
+	"json2_http/put":                      "not_found",
+	"json2_http/delete":                   "not_found",
+	"json2_http/path_extra":               "not_found",
+	"json2_http/path_only_model":          "not_found",
+	"json2_http/path_root":                "not_found | unavailable blocked",
+	"json2_http/ct_missing":               "unavailable blocked",
+	"json2_http/ct_text":                  "unavailable blocked",
+	"json2_http/json1":                    "unavailable blocked",
+
+	"json2_multidb/bad_db_header": "not_found database",
+	"json2_multidb/no_db_header":  "not_found database",
+	"json2_multidb/db_query":      "not_found database",
+	"json2_multidb/callkw_nodb":   "not_found database",
+	"json2_multidb/root":          "unavailable blocked",
+}
+
+// replayOther makes a request of the kind that was recorded and words what
+// became of it.
+func (r *replayer) replayOther(tr transcript) string {
+	r.now = tr
+	ctx := context.Background()
+	var err error
+	switch {
+	case tr.group == "session" && strings.HasPrefix(tr.name, "authenticate"):
+		_, err = (&session{wire: r.wire}).login(ctx)
+	case tr.group == "session":
+		_, err = (&session{wire: r.wire}).call(ctx, 0, Call{Model: "res.partner", Method: "search"})
+		if gone, ok := errors.AsType[*sessionEnded](err); ok {
+			return string(adapter.CodeOf(gone.err)) + " ended"
+		}
+	case strings.HasPrefix(tr.name, "authenticate_") || strings.HasPrefix(tr.name, "login_"):
+		if tr.group == "xmlrpc_common" {
+			_, err = (&xmlRPC{wire: r.wire}).login(ctx)
+		} else {
+			_, err = (&jsonrpc{wire: r.wire}).login(ctx)
+		}
+	case strings.HasPrefix(tr.group, "xmlrpc"):
+		_, err = r.wire.xmlRPC(ctx, xmlCommon, Call{}, "x")
+	case tr.group == "json2_http" && strings.HasPrefix(tr.name, "doc_"):
+		var a *answer
+		if a, err = r.wire.send(ctx, request{get: true, path: tr.path}); err == nil && a.page() {
+			err = pageError(a, false)
+		}
+	case strings.HasPrefix(tr.group, "json2") && tr.name != "callkw_nodb" && tr.name != "db_list" && tr.name != "session_auth_multi":
+		_, err = (&jsonTwo{wire: r.wire}).post(ctx, Call{Model: "res.partner", Method: "search"}, map[string]any{}, 0)
+	default:
+		_, err = r.wire.service(ctx, "common", "version")
+	}
+	if err == nil {
+		return "value"
+	}
+	e, ok := errors.AsType[*adapter.Error](err)
+	if !ok {
+		return "a bare error: " + err.Error()
+	}
+	s := string(e.Code)
+	switch {
+	case e.Field == "database":
+		s += " database"
+	case e.Code == adapter.Unavailable && blocked(err):
+		s += " blocked"
+	}
+	return s
+}
+
+func TestTranscriptsOfTheRest(t *testing.T) {
+	r := newReplayer(t)
+	for _, group := range []string{"jsonrpc_common", "xmlrpc_common", "session", "json_http", "xmlrpc_http", "json2_http", "json2_multidb"} {
+		t.Run(group, func(t *testing.T) {
+			counts := map[string]int{}
+			n := 0
+			for _, tr := range readTranscripts(t, group) {
+				if tr.method == "HEAD" {
+					continue // there is no answer to replay
+				}
+				got := r.replayOther(tr)
+				want := cmpOr(wantedElsewhere[group+"/"+tr.name], "value")
+				if tr.version == 18 && group == "json2_http" {
+					want = "unavailable blocked" // 18.0 has no JSON-2
+				}
+				assert.Contains(t, strings.Split(want, " | "), got, "%d %s/%s", tr.version, group, tr.name)
+				counts[got]++
+				n++
+			}
+			t.Logf("%s: %d checked, all versions: %v", group, n, counts)
+		})
+	}
+}
+
+// The version is read from whatever tells it, on every version.
+func TestTranscriptsOfVersions(t *testing.T) {
+	r := newReplayer(t)
+	checked := 0
+	check := func(tr transcript, result json.RawMessage, err error) {
+		require.NoError(t, err, "%d %s/%s", tr.version, tr.group, tr.name)
+		v, err := parseVersion(result)
+		require.NoError(t, err)
+		require.Equal(t, tr.version, v.Major)
+		require.Equal(t, fmt.Sprintf("%d.0", tr.version), v.Series)
+		require.True(t, strings.HasPrefix(v.Full, v.Series))
+		checked++
+	}
+	for _, group := range []string{"jsonrpc_common", "json_http", "xmlrpc_common"} {
+		for _, tr := range readTranscripts(t, group) {
+			r.now = tr
+			switch {
+			case group == "xmlrpc_common" && tr.name == "version":
+				result, err := r.wire.xmlRPC(context.Background(), xmlCommon, Call{}, "version")
+				check(tr, result, err)
+			case tr.name == "version", tr.name == "version_info_post":
+				result, err := r.wire.service(context.Background(), "common", "version")
+				check(tr, result, err)
+			case tr.name == "web_version_get" && tr.version >= 19:
+				check(tr, tr.body, nil)
+			}
+		}
+	}
+	require.Equal(t, 7*3+1, checked)
+}
+
+// 19.0's description of a model gives the signatures that the table states.
+func TestTranscriptOfModelDescription(t *testing.T) {
+	for _, tr := range readTranscripts(t, "json2_http") {
+		if tr.version != 19 || tr.name != "doc_model" {
+			continue
+		}
+		methods := parseDoc(tr.body)
+		require.Greater(t, len(methods), 50)
+		agree := 0
+		for name, sig := range signatures {
+			if described, ok := methods[name]; ok {
+				agree++
+				assert.Equal(t, described.model, sig.model, name)
+				assert.Equal(t, described.params, append([]string(nil), sig.params...), name)
+			}
+		}
+		t.Logf("%d of %d signatures in the table are described, and agree", agree, len(signatures))
+		return
+	}
+	t.Fatal("no description recorded")
 }
