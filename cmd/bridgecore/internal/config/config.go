@@ -57,6 +57,7 @@ type Config struct {
 
 	MaxBodyBytes   int64   `env:"MAX_BODY_BYTES" envDefault:"1048576"`
 	RequestTimeout Seconds `env:"REQUEST_TIMEOUT" envDefault:"60"` // for one request, upstream calls included
+	ShutdownDelay  Seconds `env:"SHUTDOWN_DELAY" envDefault:"0"`   // between saying not ready and refusing connections
 
 	// AdminPassword is the password of the user "admin" that serve creates in
 	// an empty database.
