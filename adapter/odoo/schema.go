@@ -291,5 +291,13 @@ func (c *Client) modelOf(ctx context.Context, name string) (*model, error) {
 	if c.closed.Load() {
 		return nil, errClosed()
 	}
-	return c.schemas.get(ctx, schemaKey{model: name})
+	m, err := c.schemas.get(ctx, schemaKey{model: name})
+	if e, ok := errors.AsType[*adapter.Error](err); ok && !e.NothingSent {
+		// Whatever the schema was wanted for was not sent, so that even
+		// a change may be tried again.
+		own := *e
+		own.NothingSent = true
+		return nil, &own
+	}
+	return m, err
 }
