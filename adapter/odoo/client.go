@@ -141,8 +141,8 @@ func (c *Client) known() int { return min(c.version.Major, newest) }
 
 // Ping checks that the server answers and still accepts the login.
 func (c *Client) Ping(ctx context.Context) error {
-	if c.closed.Load() {
-		return errClosed()
+	if err := c.ready(ctx); err != nil {
+		return err
 	}
 	return c.conn.Ping(ctx)
 }
@@ -155,6 +155,18 @@ func (c *Client) Close() error {
 	return c.conn.Close()
 }
 
+// ready is the error of a call that can't be made: the client is closed, or
+// its caller is gone.
+func (c *Client) ready(ctx context.Context) error {
+	if c.closed.Load() {
+		return errClosed()
+	}
+	if err := ctx.Err(); err != nil {
+		return contextError(err)
+	}
+	return nil
+}
+
 func errClosed() error {
 	return &adapter.Error{Code: adapter.Unavailable, Message: "the connection to Odoo is closed", NothingSent: true, Err: errors.New("odoo: client is closed")}
 }
@@ -162,11 +174,8 @@ func errClosed() error {
 // invoke makes one call for the context's scope. kwargs may be nil and is not
 // changed; a "context" in it wins over the scope, entry by entry.
 func (c *Client) invoke(ctx context.Context, model, method string, args []any, kwargs map[string]any) (json.RawMessage, error) {
-	if c.closed.Load() {
-		return nil, errClosed()
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, contextError(err)
+	if err := c.ready(ctx); err != nil {
+		return nil, err
 	}
 	merged, err := mergeContext(adapter.ScopeFrom(ctx), kwargs["context"])
 	if err != nil {

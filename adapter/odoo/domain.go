@@ -133,6 +133,12 @@ func (c *Client) needs(major int, what, field string) error {
 }
 
 func (c *Client) condition(ctx context.Context, name string, cond adapter.Cond, depth int) (adapter.Filter, error) {
+	if !cond.Op.Known() {
+		return nil, &adapter.Error{
+			Code: adapter.InvalidArgument, Model: name, Field: cond.Field,
+			Message: fmt.Sprintf("the condition on '%s' has the unknown operator %s", clip(cond.Field), quote(string(cond.Op))),
+		}
+	}
 	at, err := c.follow(ctx, name, cond.Field)
 	if err != nil {
 		return nil, err
@@ -166,6 +172,10 @@ func (c *Client) condition(ctx context.Context, name string, cond adapter.Cond, 
 		return c.notEqLike(ctx, name, at, cond, depth)
 	}
 	if list, ok := asList(cond.Value); ok {
+		switch cond.Op {
+		case adapter.Less, adapter.LessEq, adapter.Greater, adapter.GreaterEq:
+			return nil, c.badOperand(cond, list)
+		}
 		if _, isPair := pairID(list); !isPair || !at.field.Type.Relational() && at.path != "id" {
 			values := make([]any, len(list))
 			for i, v := range list {

@@ -86,9 +86,6 @@ func (s *schemaCache) get(ctx context.Context, key schemaKey) (*model, error) {
 	if m := s.cached(key); m != nil {
 		return m, nil
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, contextError(err)
-	}
 	result := s.group.DoChan(key.model+"\x00"+key.language, func() (any, error) {
 		if m := s.cached(key); m != nil {
 			return m, nil
@@ -264,8 +261,8 @@ func (c *Client) Schema(ctx context.Context, name string) (*adapter.Schema, erro
 	if err != nil {
 		return nil, err
 	}
-	if c.closed.Load() {
-		return nil, errClosed()
+	if err := c.ready(ctx); err != nil {
+		return nil, err
 	}
 	m, err := c.schemas.get(ctx, schemaKey{model: name, language: adapter.ScopeFrom(ctx).Language})
 	if err != nil {
@@ -288,8 +285,8 @@ func cloneSchema(s *adapter.Schema) *adapter.Schema {
 // modelOf returns the model as the adapter's own work needs it: without regard
 // to language. name is the server's own name.
 func (c *Client) modelOf(ctx context.Context, name string) (*model, error) {
-	if c.closed.Load() {
-		return nil, errClosed()
+	if err := c.ready(ctx); err != nil {
+		return nil, err
 	}
 	m, err := c.schemas.get(ctx, schemaKey{model: name})
 	if e, ok := errors.AsType[*adapter.Error](err); ok && !e.NothingSent {

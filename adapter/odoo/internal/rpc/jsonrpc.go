@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"sync/atomic"
 
 	"github.com/bridgecore/bridgecore/adapter"
@@ -171,6 +172,9 @@ func encodeJSON(v any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
+// wantsTLS is what nginx, Apache and Go answer to plain HTTP on a TLS port.
+var wantsTLS = regexp.MustCompile(`(?i)plain HTTP request was sent to HTTPS port|speaking plain HTTP to an SSL-enabled|HTTP request to an HTTPS server`)
+
 // pageError is the error for an answer that is a web page, or text with a
 // status that is no success.
 func pageError(a *answer, changes bool) error {
@@ -179,6 +183,8 @@ func pageError(a *answer, changes bool) error {
 	switch {
 	case a.status == http.StatusNotFound && bytes.Contains(a.body, []byte("No database is selected")):
 		return &adapter.Error{Code: adapter.NotFound, Field: "database", Message: "the server has no database of that name", Err: native}
+	case a.status == http.StatusBadRequest && wantsTLS.Match(a.body):
+		e.Message, e.Field = "the server speaks TLS there: begin the system's URL with https://", "url"
 	case a.status == http.StatusUnauthorized:
 		e.Message = "a proxy before Odoo asks for a login of its own"
 	case a.status == http.StatusForbidden, a.status == http.StatusMethodNotAllowed, a.status == http.StatusGone:
