@@ -167,16 +167,18 @@ func (b *Bridge) link(ctx context.Context, name systemName) (*link, error) {
 	}
 	config, err := b.config.Source.System(ctx, name.tenant, name.id)
 	if err != nil {
-		if l != nil {
-			l.checked.Store(0)
+		code := adapter.CodeOf(err)
+		switch {
+		case l == nil:
+		case code == adapter.NotFound, code == adapter.PermissionDenied:
+			b.Forget(name.tenant, name.id) // it was removed or shut off
+		default:
+			l.checked.Store(0) // not known: the next caller asks again
 		}
-		if errors.Is(err, adapter.ErrNotFound) {
-			if l != nil {
-				b.Forget(name.tenant, name.id)
-			}
+		if code == adapter.NotFound {
 			return nil, notFound(name.id)
 		}
-		return nil, err
+		return nil, bare(err)
 	}
 	if config.Tenant != name.tenant || config.ID != name.id {
 		// A Source that mixes tenants up must not get through.

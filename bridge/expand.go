@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -129,7 +130,7 @@ func (s *System) nodeOf(ctx context.Context, model string, paths []string, depth
 		}
 		f, ok := described.Fields[head]
 		if !ok {
-			return nil, adapter.UnknownField(described, head)
+			return nil, unknownField(described, head)
 		}
 		if !f.Type.Relational() || f.Relation == "" {
 			return nil, &adapter.Error{Code: adapter.InvalidArgument, Model: model, Field: head, Message: "field \"" + head + "\" of " + model + " is no relation, so nothing can be read through it"}
@@ -146,6 +147,15 @@ func (s *System) nodeOf(ctx context.Context, model string, paths []string, depth
 		})
 	}
 	return n, nil
+}
+
+// unknownField has the words of Odoo, which clients look for.
+func unknownField(s *adapter.Schema, name string) error {
+	message := "Invalid field '" + name + "' on model '" + s.Model + "'"
+	if near := adapter.Nearest(name, slices.Sorted(maps.Keys(s.Fields))); near != "" {
+		message += "; did you mean " + near + "?"
+	}
+	return &adapter.Error{Code: adapter.InvalidArgument, Model: s.Model, Field: name, Message: message}
 }
 
 func (n *node) models(out *[]string) {

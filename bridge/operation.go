@@ -134,7 +134,7 @@ func table(rows []operation) map[string]*operation {
 			word, required := strings.CutSuffix(word, "!")
 			names := strings.Split(word, "~")
 			given := strings.Split(names[0], "|")
-			p := param{name: given[0], required: required, names: append([]string{given[0]}, names[1:]...)}
+			p := param{name: given[0], required: required, names: append(given, names[1:]...)}
 			for _, name := range given {
 				at, ok := index[name]
 				if !ok {
