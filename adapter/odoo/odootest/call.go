@@ -2,6 +2,7 @@ package odootest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,7 +94,8 @@ func (m *method) bind(model, name string, major int, args []any, kwargs map[stri
 	for i, v := range args {
 		bound[params[i].name] = v
 	}
-	for key, v := range kwargs {
+	for _, key := range slices.Sorted(maps.Keys(kwargs)) {
+		v := kwargs[key]
 		if !slices.ContainsFunc(params, func(p param) bool { return p.name == key }) {
 			if m.kwargs != "" {
 				who = m.kwargs
@@ -137,11 +139,11 @@ type request struct {
 func (db *database) perform(r request) (any, error) {
 	t := db.get(r.model)
 	if t == nil {
-		if r.named {
-			return nil, &exception{name: notFound, text: fmt.Sprintf("the model %s does not exist", repr(r.model)), status: 404}
-		}
 		if secret[r.model] && r.user.role != RoleAdmin {
 			return nil, (&env{database: db, user: r.user}).forbidden(r.model, "Model Access", "read")
+		}
+		if r.named {
+			return nil, &exception{name: notFound, text: fmt.Sprintf("the model %s does not exist", repr(r.model)), status: 404}
 		}
 		return nil, raise(userError, "Object %s doesn't exist", r.model)
 	}
@@ -239,7 +241,12 @@ func (c *call) prepareNamed(m *method, r request) error {
 		return &exception{name: unprocessable, text: fmt.Sprintf("cannot call %s.%s with ids", r.model, r.method), status: 422}
 	}
 	params := m.parameters(c.major)
-	for key := range r.kwargs {
+	for _, p := range params {
+		if _, ok := r.kwargs[p.name]; !ok && p.required {
+			return &exception{name: unprocessable, text: fmt.Sprintf("missing a required argument: '%s'", p.name), status: 422}
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.kwargs)) {
 		if slices.ContainsFunc(params, func(p param) bool { return p.name == key }) {
 			continue
 		}
@@ -247,11 +254,6 @@ func (c *call) prepareNamed(m *method, r request) error {
 			return raise(typeError, "%s() got an unexpected keyword argument '%s'", m.kwargs, key)
 		}
 		return &exception{name: unprocessable, text: fmt.Sprintf("got an unexpected keyword argument '%s'", key), status: 422}
-	}
-	for _, p := range params {
-		if _, ok := r.kwargs[p.name]; !ok && p.required {
-			return &exception{name: unprocessable, text: fmt.Sprintf("missing a required argument: '%s'", p.name), status: 422}
-		}
 	}
 	c.args = r.kwargs
 	return nil

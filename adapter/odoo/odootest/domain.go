@@ -1,6 +1,7 @@
 package odootest
 
 import (
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -429,6 +430,9 @@ func (e *env) compare(t *table, name string, f schemas.Field, op string, v any, 
 		n, err := number(v)
 		if err != nil {
 			return nil, err
+		}
+		if f.Type == "integer" && math.Abs(n) > math.MaxInt32 && e.major <= 18 {
+			return nil, raise(outOfRange, "integer out of range\n")
 		}
 		return func(e *env, t *table, id int64) bool {
 			return compareNumbers(floatOf(e.value(t, id, name)), op, n)

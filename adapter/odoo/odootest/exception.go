@@ -43,6 +43,7 @@ const (
 	programmingError   = "psycopg2.ProgrammingError"
 	invalidText        = "psycopg2.errors.InvalidTextRepresentation"
 	invalidDatetime    = "psycopg2.errors.InvalidDatetimeFormat"
+	outOfRange         = "psycopg2.errors.NumericValueOutOfRange"
 	invalidLimit       = "psycopg2.errors.InvalidRowCountInLimitClause"
 	expatError         = "xml.parsers.expat.ExpatError"
 	responseError      = "xmlrpc.client.ResponseError"
@@ -92,8 +93,6 @@ func (e *exception) message(major int) string {
 		return e.text + "\n"
 	case major == 13 && e.own():
 		return e.text + "\nNone"
-	case e.name == keyError && major != 0:
-		return e.text
 	}
 	return e.text
 }

@@ -60,8 +60,11 @@ func (s *Server) serveJSON(w http.ResponseWriter, r *http.Request, body []byte, 
 			s.notFound(w, r, body)
 			return
 		}
-		status := http.StatusOK
-		s.jsonError(w, status, id, err)
+		var x *exception
+		if session && s.major >= 16 && errors.As(err, &x) && x.name == notFound {
+			id = nil // as with sessions
+		}
+		s.jsonError(w, http.StatusOK, id, err)
 		return
 	}
 	reply := object{{"jsonrpc", "2.0"}, {"id", id}}
@@ -120,6 +123,9 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, params map[str
 	case strings.HasPrefix(path, "/web/dataset/call_kw"), strings.HasPrefix(path, "/web/dataset/call_button"):
 		return s.callKw(r, params, user)
 	case path == "/web/dataset/search_read" && s.major <= 16:
+		if params["domain"] == nil {
+			return nil, raise(typeError, "object of type 'NoneType' has no len()")
+		}
 		return s.perform(request{user: user, model: text(params["model"]), method: "web_search_read", kwargs: only(params, "domain", "fields", "offset", "limit"), context: params["context"]})
 	}
 	if s.major >= 16 {
@@ -169,7 +175,14 @@ func (s *Server) callKw(r *http.Request, params map[string]any, user *account) (
 	if err := lacking("DataSet.call_kw", params, wanted...); err != nil {
 		return nil, err
 	}
-	result, err := s.perform(request{user: user, model: text(params["model"]), method: text(params["method"]), args: listOf(params["args"]), kwargs: dictOf(params["kwargs"])})
+	model := text(params["model"])
+	if s.db.models[model] == nil && !secret[model] {
+		if s.major >= 18 {
+			return nil, &exception{name: notFound, text: notFoundText, status: http.StatusNotFound}
+		}
+		return nil, raise(keyError, "%s", model)
+	}
+	result, err := s.perform(request{user: user, model: model, method: text(params["method"]), args: listOf(params["args"]), kwargs: dictOf(params["kwargs"])})
 	if err == nil && button {
 		if action := dictOf(result); action == nil || action["type"] == nil {
 			return false, nil
@@ -429,6 +442,28 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, params map
 	return s.sessionInfo(user), nil
 }
 
+// sessionFields are what session_info says besides who and where, by the
+// versions that say it.
+var sessionFields = []struct {
+	since, until int
+	key          string
+	value        any
+}{
+	{14, 17, "notification_type", "email"},
+	{13, 19, "currencies", object{{"1", object{{"symbol", "$"}, {"position", "before"}, {"digits", []any{int64(69), int64(2)}}}}}},
+	{13, 19, "show_effect", true}, {13, 18, "display_switch_company_menu", true},
+	{13, 18, "cache_hashes", object{{"translations", "0"}, {"load_menus", "0"}}},
+	{13, 19, "max_time_between_keys_in_ms", int64(100)}, {13, 17, "web_tours", []any{}}, {13, 13, "out_of_office_message", false}, {13, 17, "odoobot_initialized", true},
+	{14, 19, "active_ids_limit", int64(20000)}, {14, 19, "max_file_upload_size", int64(maxBody)},
+	{15, 19, "support_url", "https://www.odoo.com/buy"}, {15, 19, "profile_session", nil}, {15, 19, "profile_collectors", nil}, {15, 19, "profile_params", nil},
+	{15, 19, "home_action_id", false}, {15, 17, "tour_disable", true}, {15, 19, "iap_company_enrich", true},
+	{16, 19, "bundle_params", object{{"lang", "en_US"}}}, {17, 19, "is_internal_user", true},
+	{17, 19, "user_settings", object{{"id", int64(1)}}}, {17, 17, "is_quick_edit_mode_enabled", false},
+	{18, 19, "is_public", false}, {18, 19, "test_mode", false}, {18, 19, "view_info", object{{"list", object{{"display_name", "List"}, {"icon", "oi oi-view-list"}, {"multi_record", true}}}}},
+	{18, 19, "tour_enabled", false}, {18, 19, "current_tour", nil}, {18, 19, "can_insert_in_spreadsheet", false}, {18, 19, "storeData", object{}},
+	{19, 19, "quick_login", true}, {19, 19, "groups", object{{"base.group_allow_export", true}}},
+}
+
 func (s *Server) sessionInfo(user *account) object {
 	e := &env{database: s.db, user: user}
 	s.db.mu.RLock()
@@ -442,25 +477,25 @@ func (s *Server) sessionInfo(user *account) object {
 		allowed = append(allowed, member{fmt.Sprint(id), object{{"id", id}, {"name", e.display(companies, id)}, {"sequence", int64(0)}, {"child_ids", []any{}}, {"parent_id", false}}})
 		pairs = append(pairs, []any{id, e.display(companies, id)})
 	}
-	info := object{{"uid", user.id}, {"is_system", admin}, {"is_admin", admin}}
-	if s.major >= 18 {
-		info = append(info, member{"is_public", false})
-	}
-	if s.major >= 17 {
-		info = append(info, member{"is_internal_user", true})
-	}
-	info = append(info, object{
+	info := object{
+		{"uid", user.id}, {"is_system", admin}, {"is_admin", admin},
 		{"user_context", object{{"lang", "en_US"}, {"tz", "Europe/Brussels"}, {"uid", user.id}}}, {"db", s.Database},
 		{"server_version", s.config.Build}, {"server_version_info", s.versionInfo()}, {"name", e.text(partners, partner, "name")}, {"username", user.login},
 		{"partner_display_name", e.display(partners, partner)}, {"partner_id", partner}, {"web.base.url", "http://" + s.addr},
-	}...)
-	if s.major == 13 {
-		return append(info, member{"company_id", user.companies[0]}, member{"user_companies", object{{"current_company", pairs[0]}, {"allowed_companies", pairs}}})
 	}
-	var current any = user.companies[0]
-	var list any = allowed
-	if s.major == 14 {
-		current, list = pairs[0], pairs
+	for _, f := range sessionFields {
+		if s.major >= f.since && s.major <= f.until && (admin || f.key != "iap_company_enrich") {
+			info = append(info, member{f.key, f.value})
+		}
 	}
-	return append(info, member{"user_companies", object{{"current_company", current}, {"allowed_companies", list}}}, member{"active_ids_limit", int64(20000)}, member{"max_file_upload_size", int64(maxBody)}, member{"user_id", []int64{user.id}})
+	if s.major <= 16 {
+		info = append(info, member{"company_id", user.companies[0]})
+	}
+	if s.major >= 14 && s.major <= 17 {
+		info = append(info, member{"user_id", []int64{user.id}})
+	}
+	if s.major <= 14 {
+		return append(info, member{"user_companies", object{{"current_company", pairs[0]}, {"allowed_companies", pairs}}})
+	}
+	return append(info, member{"user_companies", object{{"current_company", user.companies[0]}, {"allowed_companies", allowed}}})
 }

@@ -684,7 +684,11 @@ func cancelSale(e *env, t *table, ids []int64) (any, error) {
 			return nil, raise(userError, "You cannot cancel a locked order. Please unlock it first.")
 		}
 		if t.rows[id]["state"] != "draft" && e.major >= 16 && e.major <= 18 && e.context["disable_cancel_warning"] != true {
-			return object{{"name", "Cancel Sales Order"}, {"view_mode", "form"}, {"res_model", "sale.order.cancel"}, {"view_id", int64(1)}, {"type", "ir.actions.act_window"}, {"context", object{{"default_order_id", id}}}, {"target", "new"}}, nil
+			wizard := object{{"default_template_id", int64(1)}, {"default_order_id", id}, {"mark_so_as_canceled", true}, {"default_email_layout_xmlid", "mail.mail_notification_layout"}, {"model_description", "Sales Order"}}
+			if e.major == 16 {
+				wizard = append(object{{"default_use_template", true}}, wizard...)
+			}
+			return object{{"name", "Cancel Sales Order"}, {"view_mode", "form"}, {"res_model", "sale.order.cancel"}, {"view_id", int64(1)}, {"type", "ir.actions.act_window"}, {"context", wizard}, {"target", "new"}}, nil
 		}
 		e.setState(t, id, map[string]any{"state": "cancel", "invoice_status": "no"})
 		for _, picking := range e.deliveries(t, id) {
@@ -730,12 +734,19 @@ func viewInvoice(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	kind := "default_move_type"
+	kind, term, origin := "default_move_type", any(nil), c.t.rows[id]["name"]
 	if c.major == 13 {
-		kind = "default_type"
+		kind, term, origin = "default_type", false, []any{origin}
 	}
 	partner := c.ref(c.t, id, "partner_id")
-	return object{{"type", "ir.actions.act_window_close"}, {"context", object{{kind, "out_invoice"}, {"default_partner_id", partner}, {"default_partner_shipping_id", partner}, {"default_invoice_payment_term_id", nil}, {"default_invoice_origin", c.t.rows[id]["name"]}}}}, nil
+	context := object{{kind, "out_invoice"}, {"default_partner_id", partner}, {"default_partner_shipping_id", partner}, {"default_invoice_payment_term_id", term}}
+	if c.major <= 18 {
+		context = append(context, member{"default_invoice_origin", origin})
+	}
+	if c.major == 13 || c.major == 15 {
+		context = append(context, member{"default_user_id", c.ref(c.t, id, "user_id")})
+	}
+	return object{{"type", "ir.actions.act_window_close"}, {"context", context}}, nil
 }
 
 func stateSetter(state string, result any) func(e *env, t *table, ids []int64) (any, error) {
