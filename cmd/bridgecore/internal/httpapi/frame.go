@@ -108,8 +108,10 @@ func (f *frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (f *frame) logged(c *call, r *http.Request) {
 	level := slog.LevelInfo
 	switch {
-	case c.status >= http.StatusInternalServerError && c.status != http.StatusNotImplemented:
+	case c.status == http.StatusInternalServerError:
 		level = slog.LevelError
+	case c.status > http.StatusNotImplemented: // a system's failure, not ours
+		level = slog.LevelWarn
 	case c.route == "/livez" || c.route == "/readyz" || c.route == "/health":
 		level = slog.LevelDebug
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -231,7 +232,7 @@ func adapterProblem(e *adapter.Error) *Problem {
 	if e.Field != "" || e.Model != "" || e.Native != "" {
 		details = append(details, ProblemDetail{Field: e.Field, Model: e.Model, Message: message, Native: e.Native})
 	}
-	if e.Field != "" && !strings.Contains(message, e.Field) {
+	if name, _, _ := strings.Cut(e.Field, "["); !strings.Contains(message, name) {
 		message = e.Field + ": " + message
 	}
 	p := newProblem(status, string(e.Code), message, details...)
@@ -275,19 +276,19 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 			return
 		}
 	}
-	body, err := json.Marshal(p)
-	if err != nil {
-		body = []byte(`{}`)
-	}
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(p) // texts and numbers
 	h := w.Header()
 	for name, values := range p.headers {
 		h[name] = values
 	}
 	h.Set("Content-Type", "application/problem+json")
-	h.Set("Content-Length", strconv.Itoa(len(body)+1))
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(p.Status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(append(body, '\n'))
+		_, _ = w.Write(body.Bytes())
 	}
 }
 

@@ -14,7 +14,7 @@ type cacheFigures struct {
 }
 
 type clearInput struct {
-	systemPath
+	SystemPath
 	Model string `query:"model" maxLength:"255" doc:"Clear what is kept of this model alone" example:"product.product"`
 }
 
@@ -32,7 +32,7 @@ func (a *API) registerCache() {
 		id: "cacheStats", method: http.MethodGet, path: path + "/stats", tag: tag,
 		summary: "Cache statistics", description: "How many answers of the system are kept, and how often one was found.",
 		errors: []int{403, 404},
-	}, func(ctx context.Context, in *systemPath) (*body[cacheFigures], error) {
+	}, func(ctx context.Context, in *SystemPath) (*body[cacheFigures], error) {
 		sys, err := a.system(ctx, in.SystemID)
 		if err != nil {
 			return nil, err

@@ -9,7 +9,7 @@ import (
 )
 
 type fieldsInput struct {
-	systemPath
+	SystemPath
 	Model string `query:"model" required:"true" minLength:"1" maxLength:"255" doc:"The model to describe" example:"res.partner"`
 }
 
@@ -29,7 +29,7 @@ func (a *API) registerStatus() {
 		description: "Asks the system whether it is there, and tells its version and transport, the state of the circuit breaker " +
 			"(closed, open or half_open), and the figures of its connections and its cache. A system that is down is answered with 200 too: see health.",
 		errors: []int{403, 404},
-	}, func(ctx context.Context, in *systemPath) (*body[bridge.Status], error) {
+	}, func(ctx context.Context, in *SystemPath) (*body[bridge.Status], error) {
 		sys, err := a.system(ctx, in.SystemID)
 		if err != nil {
 			return nil, err

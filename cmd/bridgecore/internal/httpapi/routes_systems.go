@@ -11,7 +11,9 @@ import (
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
 )
 
-type systemPath struct {
+// SystemPath is the path parameter of a system. It is exported because huma
+// looks into exported embedded structs alone.
+type SystemPath struct {
 	SystemID string `path:"system_id" maxLength:"64" doc:"The system_id that it was registered with" example:"odoo_main"`
 }
 
@@ -39,7 +41,7 @@ type registerInput struct {
 }
 
 type replaceInput struct {
-	systemPath
+	SystemPath
 	Body struct {
 		SystemVersion string     `json:"system_version" enum:"13.0,14.0,15.0,16.0,17.0,18.0,19.0" example:"17.0"`
 		Name          string     `json:"name,omitempty" maxLength:"255" example:"Odoo Production"`
@@ -50,7 +52,7 @@ type replaceInput struct {
 }
 
 type changeInput struct {
-	systemPath
+	SystemPath
 	Body struct {
 		SystemVersion *string           `json:"system_version,omitempty" enum:"13.0,14.0,15.0,16.0,17.0,18.0,19.0" example:"18.0"`
 		Name          *string           `json:"name,omitempty" maxLength:"255" example:"Odoo Production"`
@@ -153,7 +155,7 @@ func (a *API) registerSystems() {
 		id: "getSystem", method: http.MethodGet, path: path + "/{system_id}", tag: tag,
 		summary: "Describe a system", description: "Without its connection_config, which is never shown.",
 		errors: []int{404},
-	}, func(ctx context.Context, in *systemPath) (*body[systemOutput], error) {
+	}, func(ctx context.Context, in *SystemPath) (*body[systemOutput], error) {
 		sys, err := a.Store.System(ctx, callFrom(ctx).identity.TenantID, in.SystemID)
 		if err != nil {
 			return nil, err
@@ -201,7 +203,7 @@ func (a *API) registerSystems() {
 		id: "deleteSystem", method: http.MethodDelete, path: path + "/{system_id}", tag: tag, admin: true,
 		summary: "Delete a system", description: "Forgets the system and what was cached of it. Nothing changes in the system itself.",
 		errors: []int{404},
-	}, func(ctx context.Context, in *systemPath) (*body[deleted], error) {
+	}, func(ctx context.Context, in *SystemPath) (*body[deleted], error) {
 		tenant := callFrom(ctx).identity.TenantID
 		if err := a.Store.DeleteSystem(ctx, tenant, in.SystemID); err != nil {
 			return nil, err
