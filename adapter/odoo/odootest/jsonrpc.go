@@ -464,6 +464,9 @@ var sessionFields = []struct {
 	{19, 19, "quick_login", true}, {19, 19, "groups", object{{"base.group_allow_export", true}}},
 }
 
+// adminFields are those of them that only an administrator is told.
+var adminFields = names("web_tours tour_disable iap_company_enrich")
+
 func (s *Server) sessionInfo(user *account) object {
 	e := &env{database: s.db, user: user}
 	s.db.mu.RLock()
@@ -484,7 +487,7 @@ func (s *Server) sessionInfo(user *account) object {
 		{"partner_display_name", e.display(partners, partner)}, {"partner_id", partner}, {"web.base.url", "http://" + s.addr},
 	}
 	for _, f := range sessionFields {
-		if s.major >= f.since && s.major <= f.until && (admin || f.key != "iap_company_enrich") {
+		if s.major >= f.since && s.major <= f.until && (admin || !adminFields[f.key]) {
 			info = append(info, member{f.key, f.value})
 		}
 	}
