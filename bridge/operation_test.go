@@ -748,6 +748,44 @@ func FuzzIDs(f *testing.F) {
 	})
 }
 
+func FuzzScan(f *testing.F) {
+	for _, s := range []string{`["a","b\u00e9","\xff"]`, `[]`, `{"a":1,"b":[1,{"c":"],"}]}`, ` [ 1 , "x" ] `, `{"\u0061" : null}`, `["a",1]`, `[null]`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var list []json.RawMessage
+		got, ok := listOf(json.RawMessage(s))
+		if want := s == "" || json.Unmarshal([]byte(s), &list) == nil; want != ok && strings.TrimSpace(s) != "null" {
+			t.Fatalf("%q: %v, want %v", s, ok, want)
+		}
+		if ok {
+			assert.Equal(t, fmt.Sprintf("%q", list), fmt.Sprintf("%q", got))
+		}
+		var object map[string]json.RawMessage
+		if members, ok := objectOf(json.RawMessage(s)); ok && s != "" {
+			require.NoError(t, json.Unmarshal([]byte(s), &object))
+			last := map[string]json.RawMessage{}
+			for _, m := range members {
+				last[m.name] = m.value
+			}
+			assert.Equal(t, len(object), len(last))
+			for name, v := range object {
+				assert.Equal(t, string(v), string(last[name]))
+			}
+		}
+		if !strings.HasPrefix(s, "[") || !json.Valid([]byte(s)) {
+			return
+		}
+		var fast Names
+		var slow []string
+		errFast, errSlow := fast.UnmarshalJSON([]byte(s)), json.Unmarshal([]byte(s), &slow)
+		assert.Equal(t, errSlow == nil, errFast == nil, s)
+		if errSlow == nil {
+			assert.Equal(t, slow, []string(fast))
+		}
+	})
+}
+
 func FuzzCompact(f *testing.F) {
 	f.Add(`[ ["a", "=" , "x \" y\\"] , {"k" : 1.50 } ]`)
 	f.Fuzz(func(t *testing.T, s string) {
