@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/adapter/memory"
@@ -15,10 +16,13 @@ func Example() {
 	open := func(context.Context, bridge.SystemConfig) (adapter.Adapter, error) {
 		return memory.New(adapter.Schema{Model: "res.partner", Fields: map[string]adapter.Field{"name": {Type: adapter.Char}}}), nil
 	}
+	kept := cache.New(cache.NewMemory(0))
+	defer kept.Close()
 	b, err := bridge.New(bridge.Config{
 		Source:  bridge.Static(bridge.SystemConfig{Tenant: "acme", ID: "main", Kind: "memory"}),
 		Openers: map[string]bridge.Opener{"memory": open},
-		Cache:   cache.New(cache.NewMemory(0)),
+		Cache:   kept,
+		Logger:  slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		fmt.Println(err)
