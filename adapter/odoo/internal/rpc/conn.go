@@ -83,7 +83,7 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 		return nil, err
 	}
 	if err := c.choose(ctx); err != nil {
-		w.client.CloseIdleConnections()
+		w.transport.CloseIdleConnections()
 		return nil, asConfigError(err)
 	}
 	return c, nil
@@ -123,7 +123,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 // ErrUnavailable; calls under way end as they would.
 func (c *Conn) Close() error {
 	c.closed.Store(true)
-	c.wire.client.CloseIdleConnections()
+	c.wire.transport.CloseIdleConnections()
 	return nil
 }
 
