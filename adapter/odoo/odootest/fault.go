@@ -120,6 +120,7 @@ func (s *Server) strike(f *Fault, w http.ResponseWriter, r *http.Request, serve 
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
 		w.WriteHeader(answer.Code)
 		_, _ = w.Write(body[:len(body)/2])
+		_ = http.NewResponseController(w).Flush() // the half is to arrive
 		panic(http.ErrAbortHandler)
 	case f.Endless:
 		s.endless(w, r)
