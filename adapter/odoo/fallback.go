@@ -136,7 +136,7 @@ func (c *Client) contradicted(ctx context.Context, name string, err error) bool 
 	if !m.Has(e.Field) {
 		return m.deny(e.Field)
 	}
-	if time.Since(m.loaded) == 0 {
+	if time.Since(m.loaded) < freshFor {
 		return false
 	}
 	// The schema is out of date. The new one either lacks the field or the

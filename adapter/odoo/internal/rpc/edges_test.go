@@ -137,6 +137,7 @@ func TestBrokenAnswers(t *testing.T) {
 
 func TestNothingListens(t *testing.T) {
 	f := newFake(t, "17")
+	f.Config.SetKeepAlivesEnabled(false) // as Odoo's own server does
 	c := dial(t, f.config())
 	f.Close()
 	_, err := c.Call(t.Context(), write)
