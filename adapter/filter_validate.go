@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"errors"
 	"slices"
 	"strings"
 )
@@ -41,7 +42,7 @@ func (v *validator) cond(c Cond, schema *Schema, prefix string) error {
 	}
 	field, next, err := v.resolve(c.Field, schema)
 	if err != nil {
-		if e, ok := err.(*Error); ok && prefix != "" && e.Code == InvalidArgument {
+		if e, ok := errors.AsType[*Error](err); ok && prefix != "" && e.Code == InvalidArgument {
 			e.Field = prefix + e.Field
 		}
 		return err

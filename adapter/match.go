@@ -352,11 +352,14 @@ type wanted struct {
 	blank bool // ""
 	zero  bool // 0
 	set   bool // true, which every value that is set equals
+	// What a relation is compared with: a text asks for a display name, even
+	// where it looks like an id.
+	ids   map[key]struct{}
 	names map[string]struct{}
 }
 
 func newWanted(values ...any) *wanted {
-	w := &wanted{keys: make(map[key]struct{}, len(values)), names: map[string]struct{}{}}
+	w := &wanted{keys: make(map[key]struct{}, len(values)), ids: map[key]struct{}{}, names: map[string]struct{}{}}
 	for _, v := range values {
 		w.add(v)
 	}
@@ -400,6 +403,7 @@ func (w *wanted) add(v any) {
 		w.zero = true
 	}
 	w.keys[d.key()] = struct{}{}
+	w.ids[d.key()] = struct{}{}
 	w.keys[key{kind: 's', text: d.literal}] = struct{}{}
 	if one := (decimal{digits: "1", exp: 1}).key(); d.key() == one {
 		w.keys[key{kind: 'b'}] = struct{}{}
@@ -461,11 +465,8 @@ func (w *wanted) matchesID(id ID) bool {
 		return w.has(key{kind: 's', text: id.text})
 	}
 	d, _ := parseDecimal(id.text)
-	if _, asName := w.names[id.text]; asName {
-		// A text asks for a name, even where it looks like an id.
-		return false
-	}
-	return w.has(d.key())
+	_, ok := w.ids[d.key()]
+	return ok
 }
 
 func isNumeric(t FieldType) bool { return t == Integer || t == Float || t == Monetary }

@@ -11,17 +11,17 @@ import (
 	"github.com/bridgecore/bridgecore/adapter"
 )
 
-func record(t testing.TB, text string) adapter.Record {
-	t.Helper()
+func record(tb testing.TB, text string) adapter.Record {
+	tb.Helper()
 	r, err := adapter.DecodeRecord([]byte(text))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return r
 }
 
-func filter(t testing.TB, text string) adapter.Filter {
-	t.Helper()
+func filter(tb testing.TB, text string) adapter.Filter {
+	tb.Helper()
 	f, err := adapter.ParseDomainJSON([]byte(text))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return f
 }
 
@@ -173,6 +173,7 @@ func TestMatch(t *testing.T) {
 		{`["parent_id","=","Azure"]`, true},
 		{`["parent_id","=","azure"]`, false},
 		{`["parent_id","=","3"]`, false},
+		{`["parent_id","in",["3",3]]`, true},
 		{`["parent_id","ilike","azu"]`, true},
 		{`["parent_id","not ilike","azu"]`, false},
 		{`["parent_id","=ilike","azur_"]`, true},
@@ -418,7 +419,7 @@ func TestMatchWithResolver(t *testing.T) {
 			assert.Equal(t, test.want, strings.Join(got, " "))
 		})
 	}
-	for _, domain := range []string{`[["nmae","=",1]]`, `[["name.code","=",1]]`, `[["country_id.cod","=",1]]`, `[["name","any",[]]]`} {
+	for _, domain := range []string{`[["naem","=",1]]`, `[["name.code","=",1]]`, `[["country_id.cod","=",1]]`, `[["name","any",[]]]`} {
 		_, err := adapter.NewMatcher(filter(t, domain), adapter.MatchOptions{Model: "partner", Resolver: w})
 		assert.ErrorIs(t, err, adapter.ErrInvalidArgument, domain)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,7 @@ func TestConformance(t *testing.T) {
 	for name, idType := range map[string]adapter.FieldType{"IntegerIDs": adapter.Integer, "TextIDs": adapter.Char} {
 		t.Run(name, func(t *testing.T) {
 			adaptertest.Run(t, func(t *testing.T) adaptertest.Harness {
+				t.Helper()
 				a := memory.New(schemas(idType)...)
 				var targets []adapter.Ref
 				for _, name := range []string{"North", "South"} {
@@ -118,7 +120,7 @@ func TestValuesAreHeldAgainstTheSchema(t *testing.T) {
 		{"extra", make(chan int), "JSON"},
 		{"id", 5, "can't be written"},
 		{"display_name", "x", "can't be written"},
-		{"nmae", "x", `did you mean "name"?`},
+		{"naem", "x", `did you mean "name"?`},
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprintf("%s %v", test.field, test.says), func(t *testing.T) {
@@ -224,7 +226,7 @@ func TestQueryWithoutALimitSaysWhatItCut(t *testing.T) {
 	a, _ := newAdapter(t)
 	values := make([]adapter.Record, memory.PageSize+7)
 	for i := range values {
-		values[i] = adapter.Record{"name": fmt.Sprint(i)}
+		values[i] = adapter.Record{"name": strconv.Itoa(i)}
 	}
 	_, err := a.CreateMany(t.Context(), "task", values)
 	require.NoError(t, err)
@@ -325,11 +327,11 @@ func Example() {
 	for r, err := range adapter.All(ctx, a, adapter.Query{Model: "partner", Filter: filter, Fields: []string{"name"}}) {
 		fmt.Println(r.ID(), r.String("name"), err)
 	}
-	_, err := a.Create(ctx, "partner", adapter.Record{"nmae": "x"})
+	_, err := a.Create(ctx, "partner", adapter.Record{"naem": "x"})
 	fmt.Println(err)
 	// Output:
 	// 1 Azure Interior <nil>
-	// invalid_argument on partner: unknown field "nmae" on partner; did you mean "name"?
+	// invalid_argument on partner: unknown field "naem" on partner; did you mean "name"?
 }
 
 func BenchmarkQuery(b *testing.B) {
