@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/bridgecore/bridgecore/adapter"
 )
@@ -186,11 +187,39 @@ func (call Call) check() error {
 	case strings.HasPrefix(call.Method, "_"):
 		e = adapter.Errorf(adapter.PermissionDenied, "private methods such as %q can't be called", shorten(call.Method, 80))
 		e.Field, e.Model = "method", call.Model
+	case !isText(call.Args) || !isText(call.Kwargs):
+		// encoding/json would replace what it can't write.
+		e = adapter.Errorf(adapter.InvalidArgument, "an argument holds text that is not UTF-8")
+		e.Model = call.Model
 	default:
 		return nil
 	}
 	e.NothingSent = true
 	return e
+}
+
+// isText reports whether all strings in a value are UTF-8, as far as it is
+// made of the types that JSON decodes to.
+func isText(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return utf8.ValidString(v)
+	case []any:
+		for _, item := range v {
+			if !isText(item) {
+				return false
+			}
+		}
+	case map[string]any:
+		for k, item := range v {
+			if !utf8.ValidString(k) || !isText(item) {
+				return false
+			}
+		}
+	case adapter.Record:
+		return isText(map[string]any(v))
+	}
+	return true
 }
 
 // settle finds out what an AccessDenied meant: that the credentials are no

@@ -655,6 +655,8 @@ func TestCallsThatAreNotSent(t *testing.T) {
 		{rpc.Call{Model: "res.partner", Method: "_write"}, adapter.PermissionDenied},
 		{rpc.Call{Model: "res.partner", Method: "read", Args: []any{make(chan int)}}, adapter.InvalidArgument},
 		{rpc.Call{Model: "res.partner", Method: "read", Args: []any{json.RawMessage(`{`)}}, adapter.InvalidArgument},
+		{rpc.Call{Model: "res.partner", Method: "create", Args: []any{adapter.Record{"name": "a\xff"}}}, adapter.InvalidArgument},
+		{rpc.Call{Model: "res.partner", Method: "read", Kwargs: map[string]any{"context": map[string]any{"\xff": 1}}}, adapter.InvalidArgument},
 	} {
 		_, err := c.Call(t.Context(), test.call)
 		e := fault(t, err)
