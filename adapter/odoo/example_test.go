@@ -3,7 +3,6 @@ package odoo_test
 import (
 	"context"
 	"fmt"
-	"log"
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/adapter/odoo"
@@ -23,13 +22,15 @@ func Example() {
 		Password: srv.Password,
 	})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer client.Close()
 
 	filter, err := adapter.ParseDomainJSON([]byte(`[["code", "in", ["DE", "BR"]]]`))
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	for country, err := range adapter.All(ctx, client, adapter.Query{
 		Model:  "res.country",
@@ -38,7 +39,8 @@ func Example() {
 		Order:  []adapter.Order{{Field: "name"}},
 	}) {
 		if err != nil {
-			log.Fatal(err)
+			fmt.Println(err)
+			return
 		}
 		fmt.Println(country.String("code"), country.String("name"))
 	}
@@ -55,7 +57,8 @@ func ExampleClient_Create() {
 	ctx, warnings := adapter.WithWarnings(context.Background())
 	client, err := odoo.Dial(ctx, odoo.Config{URL: srv.URL, Database: srv.Database, Username: srv.Username, Password: srv.Password})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer client.Close()
 
@@ -69,7 +72,8 @@ func ExampleClient_Create() {
 		},
 	})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	for _, w := range warnings.List() {
 		fmt.Printf("%s %s %q\n", w.Code, w.Field, w.Used)
@@ -86,19 +90,22 @@ func ExampleClient_Call() {
 		srv := odootest.NewServer(odootest.Config{Version: version})
 		client, err := odoo.Dial(ctx, odoo.Config{URL: srv.URL, Database: srv.Database, Username: srv.Username, Password: srv.Password})
 		if err != nil {
-			log.Fatal(err)
+			fmt.Println(err)
+			return
 		}
 		// Gone since 18.0.
 		names, err := client.Call(ctx, adapter.Call{Model: "res.country", Method: "name_get", Args: []any{[]int{5}}})
 		if err != nil {
-			log.Fatal(err)
+			fmt.Println(err)
+			return
 		}
 		// New in 17.0.
 		records, err := client.Call(ctx, adapter.Call{Model: "res.country", Method: "web_read", Args: []any{[]int{5}}, Kwargs: map[string]any{
 			"specification": map[string]any{"code": map[string]any{}},
 		}})
 		if err != nil {
-			log.Fatal(err)
+			fmt.Println(err)
+			return
 		}
 		var pairs [][]any
 		var read []adapter.Record

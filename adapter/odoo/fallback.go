@@ -205,7 +205,7 @@ func versionsOf(name, field string) string {
 }
 
 // noField is the error for a field that can be neither found nor left out.
-func (c *Client) noField(ctx context.Context, name, field string) error {
+func (c *Client) noField(ctx context.Context, name, field string) *adapter.Error {
 	e := &adapter.Error{
 		Code: adapter.InvalidArgument, Model: name, Field: field,
 		Message: fmt.Sprintf("Invalid field '%s' on model '%s'", clip(field), name),

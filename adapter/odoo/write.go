@@ -160,7 +160,7 @@ func recordIDs(name string, ids []adapter.ID) ([]int64, error) {
 		n, ok := id.Int()
 		switch {
 		case !ok:
-			return nil, &adapter.Error{Code: adapter.InvalidArgument, Model: name, Field: "id", Message: fmt.Sprintf("%s is no id; Odoo's are integers", quote(id.String()))}
+			return nil, &adapter.Error{Code: adapter.InvalidArgument, Model: name, Field: "id", Message: quote(id.String()) + " is no id; Odoo's are integers"}
 		case n <= 0 || n > maxID:
 			return nil, missing(name, []int64{n})
 		}

@@ -2,7 +2,6 @@ package odoo
 
 import (
 	"encoding/json"
-	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -131,7 +130,7 @@ func TestValuesRefuseWhatOdooWouldMisread(t *testing.T) {
 		{"object for a number", "color", map[string]any{}, "takes one value"},
 		{"NaN", "color", math.NaN(), "JSON"},
 		{"function", "name", func() {}, "JSON"},
-		{"unknown field", "nmae", "x", "did you mean 'name'"},
+		{"unknown field", "namee", "x", "did you mean 'name'"},
 		{"dotted", "country_id.code", "x", "dotted"},
 		{"empty name", "", "x", "empty"},
 	} {
@@ -344,7 +343,7 @@ func TestErrorsOfTheServerPass(t *testing.T) {
 	want := &adapter.Error{Code: adapter.PermissionDenied, Message: "no"}
 	conn.answer = func(rpc.Call) (any, error) { return nil, want }
 	_, err := client.Create(t.Context(), "res.partner", adapter.Record{"name": "x"})
-	assert.True(t, errors.Is(err, adapter.ErrPermissionDenied))
+	assert.ErrorIs(t, err, adapter.ErrPermissionDenied)
 	assert.Same(t, want, fault(t, err))
 }
 

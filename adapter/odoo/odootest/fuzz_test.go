@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 
@@ -52,56 +51,5 @@ func FuzzRequests(f *testing.F) {
 			_, err := firstXMLValue(w.Body.Bytes())
 			assert.NoError(t, err)
 		}
-	})
-}
-
-// No method panics, whatever its arguments are, and none leaves anything
-// behind when it fails.
-func FuzzCalls(f *testing.F) {
-	var versions []*Server
-	for _, version := range []string{"13.0", "15.0", "17.0", "19.0"} {
-		s, err := Start(Config{Version: version})
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Cleanup(s.Close)
-		versions = append(versions, s)
-	}
-	var calls [][2]string
-	for _, model := range []string{"res.partner", "sale.order", "product.product", "product.template", "account.move", "stock.picking", "ir.attachment", "res.users", "ir.model.data", "stock.immediate.transfer"} {
-		for key := range methods {
-			i := strings.LastIndexByte(key, '.')
-			if key[:i] == "" || key[:i] == model {
-				calls = append(calls, [2]string{model, key[i+1:]})
-			}
-		}
-	}
-	slices.SortFunc(calls, func(a, b [2]string) int { return strings.Compare(a[0]+a[1], b[0]+b[1]) })
-	for i := range calls {
-		f.Add(byte(i), uint16(i), `[[7], ["name", "partner_id"]]`, `{}`)
-	}
-	f.Add(byte(3), uint16(1), `[[["id", "in", [1, "2", null, {}]], "|", ["name", "ilike", 5], ["parent_id.child_ids.name", "=", true]]]`, `{"order": "name desc, id", "limit": "3", "context": {"active_test": 0, "allowed_company_ids": [1]}}`)
-	f.Add(byte(2), uint16(2), `[[7], {"child_ids": [[0, 0, {"name": "x", "child_ids": [[0]]}], [1, 8], [6, 0, 4]], "category_id": [[6, 0, [1, 2]]]}]`, `{"specification": {"name": {}, "child_ids": {"fields": {"name": {}}, "limit": -1, "order": "id"}}}`)
-	f.Add(byte(3), uint16(3), `[[], ["date_order:week", "state"], ["amount_total:avg", "__count", "x:y"]]`, `{"offset": -5, "limit": -1}`)
-	f.Fuzz(func(t *testing.T, which byte, at uint16, args, kwargs string) {
-		s := versions[int(which)%len(versions)]
-		c := calls[int(at)%len(calls)]
-		a, err := decodeJSON([]byte(args))
-		if err != nil {
-			return
-		}
-		k, err := decodeJSON([]byte(kwargs))
-		if err != nil {
-			return
-		}
-		for _, user := range s.accounts {
-			v, err := s.db.perform(request{user: user, model: c[0], method: c[1], args: listOf(a), kwargs: dictOf(k)})
-			if err == nil {
-				appendJSON(nil, v, true)
-				_, _ = encodeXMLAnswer(v)
-			}
-		}
-		_, err = s.db.perform(request{user: s.accounts[0], model: c[0], method: c[1], kwargs: dictOf(k), ids: a, named: true})
-		_ = err
 	})
 }
