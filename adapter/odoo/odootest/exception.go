@@ -44,6 +44,7 @@ const (
 	invalidText        = "psycopg2.errors.InvalidTextRepresentation"
 	invalidDatetime    = "psycopg2.errors.InvalidDatetimeFormat"
 	outOfRange         = "psycopg2.errors.NumericValueOutOfRange"
+	invalidOffset      = "psycopg2.errors.InvalidRowCountInResultOffsetClause"
 	invalidLimit       = "psycopg2.errors.InvalidRowCountInLimitClause"
 	expatError         = "xml.parsers.expat.ExpatError"
 	responseError      = "xmlrpc.client.ResponseError"

@@ -139,7 +139,7 @@ func (s *Server) strike(f *Fault, w http.ResponseWriter, r *http.Request, serve 
 		}
 		http.Redirect(w, r, f.Redirect, status)
 	case f.Status != 0 || f.Body != "":
-		page(w, f)
+		proxyPage(w, f)
 	case answer != nil:
 		for key, values := range answer.Header() {
 			w.Header()[key] = values
@@ -152,7 +152,8 @@ func (s *Server) strike(f *Fault, w http.ResponseWriter, r *http.Request, serve 
 	return false
 }
 
-func page(w http.ResponseWriter, f *Fault) {
+// proxyPage is what a proxy in front of Odoo would answer.
+func proxyPage(w http.ResponseWriter, f *Fault) {
 	status, body, kind := f.Status, f.Body, f.ContentType
 	if status == 0 {
 		status = http.StatusOK

@@ -297,11 +297,7 @@ func readGroup(c *call) (any, error) {
 		return nil, err
 	}
 	offset, limit := c.integer("offset"), c.integer("limit")
-	groups = groups[min(offset, int64(len(groups))):]
-	if limit > 0 {
-		groups = groups[:min(limit, int64(len(groups)))]
-	}
-	return groups, nil
+	return page(groups, offset, limit), checkPage(offset, limit)
 }
 
 // classicGroups are read_group's, all of them.
@@ -396,11 +392,7 @@ func formattedReadGroup(c *call) (any, error) {
 		return nil, err
 	}
 	offset, limit := c.integer("offset"), c.integer("limit")
-	groups = groups[min(offset, int64(len(groups))):]
-	if limit > 0 {
-		groups = groups[:min(limit, int64(len(groups)))]
-	}
-	return groups, nil
+	return page(groups, offset, limit), checkPage(offset, limit)
 }
 
 // formattedGroups are 19.0's.
@@ -459,9 +451,9 @@ func webReadGroup(c *call) (any, error) {
 	}
 	length := int64(len(groups))
 	offset, limit := c.integer("offset"), c.integer("limit")
-	groups = groups[min(offset, length):]
-	if limit > 0 {
-		groups = groups[:min(limit, int64(len(groups)))]
+	if err := checkPage(offset, limit); err != nil {
+		return nil, err
 	}
+	groups = page(groups, offset, limit)
 	return object{{"groups", groups}, {"length", length}}, nil
 }
