@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/bridgecore/bridgecore/adapter"
@@ -62,7 +63,7 @@ func TestJSON2NamesArguments(t *testing.T) {
 	asked := map[string]int{}
 	f.route("/doc-bearer/sale.order.json", func(w http.ResponseWriter, r *http.Request) {
 		asked[r.URL.Path]++
-		require.Equal(t, "bearer key", r.Header.Get("Authorization"))
+		assert.Equal(t, "bearer key", r.Header.Get("Authorization"))
 		_, _ = io.WriteString(w, described)
 	})
 	f.route("/doc-bearer/x.hidden.json", func(w http.ResponseWriter, r *http.Request) {
@@ -73,10 +74,10 @@ func TestJSON2NamesArguments(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var body []byte
 			f.onCall(func(w http.ResponseWriter, r *http.Request) {
-				require.Equal(t, "/json/2/"+test.call.Model+"/"+test.call.Method, r.URL.Path)
-				require.Equal(t, "shop", r.Header.Get("X-Odoo-Database"))
-				require.Equal(t, "bearer key", r.Header.Get("Authorization"))
-				require.Equal(t, "application/json", r.Header.Get("Content-Type"))
+				assert.Equal(t, "/json/2/"+test.call.Model+"/"+test.call.Method, r.URL.Path)
+				assert.Equal(t, "shop", r.Header.Get("X-Odoo-Database"))
+				assert.Equal(t, "bearer key", r.Header.Get("Authorization"))
+				assert.Equal(t, "application/json", r.Header.Get("Content-Type"))
 				body, _ = io.ReadAll(r.Body)
 				_, _ = io.WriteString(w, "null")
 			})

@@ -19,7 +19,7 @@ func versionAnswer(major string) string {
 }
 
 // jsonRPCBody reads the params of a request in Odoo's JSON-RPC.
-func jsonRPCBody(t testing.TB, r *http.Request) (params struct {
+func jsonRPCBody(tb testing.TB, r *http.Request) (params struct {
 	Service, Method string
 	Args            []any
 }) {
@@ -27,9 +27,10 @@ func jsonRPCBody(t testing.TB, r *http.Request) (params struct {
 		JSONRPC, Method string
 		Params          json.RawMessage
 	}
-	require.NoError(t, json.NewDecoder(r.Body).Decode(&body))
-	require.Equal(t, "2.0", body.JSONRPC)
-	require.NoError(t, json.Unmarshal(body.Params, &params))
+	tb.Helper()
+	require.NoError(tb, json.NewDecoder(r.Body).Decode(&body))
+	require.Equal(tb, "2.0", body.JSONRPC)
+	require.NoError(tb, json.Unmarshal(body.Params, &params))
 	return params
 }
 

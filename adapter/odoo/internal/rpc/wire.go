@@ -193,7 +193,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		n, err = int(b.left), errTooLarge
 	}
 	b.left -= int64(n)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		b.err = err
 	}
 	return n, err

@@ -12,6 +12,7 @@ import (
 
 // measure returns the best of a few runs of f.
 func measure(b *testing.B, f func() error) time.Duration {
+	b.Helper()
 	best := time.Hour
 	for range 10 {
 		start := time.Now()
