@@ -36,6 +36,7 @@ type table struct {
 	order  []orderTerm
 	// children index the many2ones behind one2manys: field, parent, ids.
 	children map[string]map[int64][]int64
+	computes map[string]func(e *env, t *table, id int64) any
 	lazy     func() // fills the table at its first use
 	once     sync.Once
 }
@@ -67,6 +68,14 @@ func (db *database) add(name string, fields map[string]schemas.Field) {
 	t := &table{model: name, label: modelLabel(name, db.major), fields: fields, rows: map[int64]row{}, next: 1, children: map[string]map[int64][]int64{}}
 	t.names = slices.Sorted(maps.Keys(fields))
 	slices.SortStableFunc(t.names, func(a, b string) int { return nameRank(a) - nameRank(b) })
+	t.computes = map[string]func(e *env, t *table, id int64) any{}
+	for _, field := range t.names {
+		if compute := computes[name+"."+field]; compute != nil {
+			t.computes[field] = compute
+		} else if compute := computes["."+field]; compute != nil {
+			t.computes[field] = compute
+		}
+	}
 	t.order = defaultOrder(name, db.major, fields)
 	db.models[name] = t
 }

@@ -34,8 +34,14 @@ func (c *call) groupings(list []string) ([]grouping, error) {
 			}
 			return nil, raise(assertionError, "Unknown field '%s' in 'groupby'", field)
 		}
-		if span == "" && (f.Type == "date" || f.Type == "datetime") {
+		isDate := f.Type == "date" || f.Type == "datetime"
+		switch {
+		case isDate && span == "":
 			span = "month"
+		case !isDate && span != "" && c.major >= 17:
+			return nil, raise(valueError, "Granularity set on a no-datetime field or property: %s", repr(spec))
+		case !isDate:
+			span = ""
 		}
 		out = append(out, grouping{spec, field, span})
 	}
