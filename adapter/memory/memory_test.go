@@ -222,6 +222,49 @@ func TestDeleteClearsReferencesOrRefuses(t *testing.T) {
 	assert.EqualValues(t, 2, n, "all or none")
 }
 
+func TestARefusedDeleteChangesNothing(t *testing.T) {
+	ctx := t.Context()
+	for range 10 { // the tables are visited in no fixed order
+		a := memory.New(
+			adapter.Schema{Model: "target"},
+			adapter.Schema{Model: "loose", Fields: map[string]adapter.Field{"target_id": {Type: adapter.Many2One, Relation: "target"}}},
+			adapter.Schema{Model: "strict", Fields: map[string]adapter.Field{"target_id": {Type: adapter.Many2One, Relation: "target", Required: true}}},
+		)
+		target, err := a.Create(ctx, "target", nil)
+		require.NoError(t, err)
+		for _, model := range []string{"loose", "strict"} {
+			_, err := a.Create(ctx, model, adapter.Record{"target_id": target})
+			require.NoError(t, err)
+		}
+		require.ErrorIs(t, a.Delete(ctx, "target", []adapter.ID{target}), adapter.ErrInvalidArgument)
+		n, err := a.Count(ctx, "loose", adapter.Cond{Field: "target_id", Op: adapter.Equal, Value: target})
+		require.NoError(t, err)
+		assert.EqualValues(t, 1, n)
+	}
+}
+
+func TestACursorIsOnlyGoodForItsQuery(t *testing.T) {
+	a, _ := newAdapter(t)
+	q := adapter.Query{Model: "project", Order: []adapter.Order{{Field: "name"}}, Limit: 1}
+	page, err := a.Query(t.Context(), q)
+	require.NoError(t, err)
+	require.NotEmpty(t, page.Next)
+	q.Cursor, q.Limit, q.Fields = page.Next, 2, []string{"name"}
+	_, err = a.Query(t.Context(), q)
+	require.NoError(t, err, "another limit and other fields are the same query")
+	for what, change := range map[string]func(*adapter.Query){
+		"model":  func(q *adapter.Query) { q.Model = "tag" },
+		"filter": func(q *adapter.Query) { q.Filter = adapter.Cond{Field: "name", Op: adapter.NotEqual, Value: "x"} },
+		"order":  func(q *adapter.Query) { q.Order = []adapter.Order{{Field: "name", Desc: true}} },
+		"offset": func(q *adapter.Query) { q.Offset = 1 },
+	} {
+		other := q
+		change(&other)
+		_, err := a.Query(t.Context(), other)
+		assert.ErrorIs(t, err, adapter.ErrInvalidArgument, "another %s", what)
+	}
+}
+
 func TestQueryWithoutALimitSaysWhatItCut(t *testing.T) {
 	a, _ := newAdapter(t)
 	values := make([]adapter.Record, memory.PageSize+7)
