@@ -33,6 +33,7 @@ var (
 )
 
 func dial(t *testing.T, cfg rpc.Config) *rpc.Conn {
+	t.Helper()
 	c, err := rpc.Dial(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
@@ -291,6 +292,7 @@ TypeError: cannot marshal None unless allow_none is enabled
 
 // dialForced dials a transport whose own version probe the fake does not have.
 func dialForced(t *testing.T, f *fake, cfg rpc.Config) *rpc.Conn {
+	t.Helper()
 	version := `<?xml version='1.0'?><methodResponse><params><param><value><struct><member><name>server_version</name><value>17.0</value></member><member><name>server_version_info</name><value><array><data><value><int>17</int></value><value><int>0</int></value></data></array></value></member></struct></value></param></params></methodResponse>`
 	login := `<?xml version='1.0'?><methodResponse><params><param><value><int>7</int></value></param></params></methodResponse>`
 	f.route("/xmlrpc/2/common", func(w http.ResponseWriter, r *http.Request) {

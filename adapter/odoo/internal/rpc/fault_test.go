@@ -90,8 +90,8 @@ func FuzzFaults(f *testing.F) {
 	f.Fuzz(func(t *testing.T, code, text string) {
 		fault := parseXMLFault(code, text)
 		err := fault.toError(Call{Model: "res.partner", Method: "read", Args: []any{text}})
-		e, ok := err.(*adapter.Error)
-		require.True(t, ok)
+		var e *adapter.Error
+		require.ErrorAs(t, err, &e)
 		require.NotEmpty(t, e.Code)
 		require.NotEmpty(t, e.Message)
 		require.LessOrEqual(t, len(e.Message), 4000)

@@ -18,6 +18,7 @@ import (
 // BRIDGECORE_TEST_ODOO: entries "url,database,username,password,apikey"
 // separated by white space. Tests make records of their own and delete them.
 func liveServers(t *testing.T) []rpc.Config {
+	t.Helper()
 	env := os.Getenv("BRIDGECORE_TEST_ODOO")
 	if env == "" {
 		t.Skip("no real Odoo to test against: BRIDGECORE_TEST_ODOO is not set")
@@ -80,6 +81,7 @@ type outcome struct {
 }
 
 func outcomeOf(t *testing.T, result json.RawMessage, err error) outcome {
+	t.Helper()
 	if err != nil {
 		var e *adapter.Error
 		require.ErrorAs(t, err, &e)
@@ -147,6 +149,7 @@ func TestLiveTransportsAgree(t *testing.T) {
 
 // liveRecord creates, reads, changes and deletes a record.
 func liveRecord(t *testing.T, c *rpc.Conn) {
+	t.Helper()
 	ctx := context.Background()
 	call := func(method string, args ...any) any {
 		result, err := c.Call(ctx, rpc.Call{Model: "res.partner", Method: method, Args: args, Changes: true})

@@ -30,7 +30,8 @@ type fake struct {
 	calls   int
 }
 
-func newFake(t testing.TB, version string) *fake {
+func newFake(t *testing.T, version string) *fake {
+	t.Helper()
 	f := &fake{version: version, routes: map[string]http.HandlerFunc{}}
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(f.Close)
