@@ -117,15 +117,14 @@ func (t *table) set(id int64, r row) row {
 			index[after] = with(index[after], id)
 		}
 	}
-	switch {
-	case r == nil:
+	if r == nil {
 		delete(t.rows, id)
 		t.ids = without(t.ids, id)
-	default:
-		t.rows[id] = r
-		if old == nil {
-			t.ids = with(t.ids, id)
-		}
+		return old
+	}
+	t.rows[id] = r
+	if old == nil {
+		t.ids = with(t.ids, id)
 	}
 	return old
 }
@@ -159,7 +158,6 @@ type env struct {
 	stamp   string // of all that the call writes
 	undo    []func()
 	depth   int // of sudo
-	names   map[string]string
 }
 
 func (e *env) uid() int64 {

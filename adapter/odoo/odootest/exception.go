@@ -75,11 +75,6 @@ func (e *exception) own() bool {
 	return false
 }
 
-// shortName is the name without its module.
-func (e *exception) shortName() string {
-	return e.name[strings.LastIndexByte(e.name, '.')+1:]
-}
-
 // qualifiedName is how Python's traceback names it: built-ins without module.
 func (e *exception) qualifiedName() string {
 	return strings.TrimPrefix(e.name, "builtins.")

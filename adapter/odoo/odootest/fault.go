@@ -111,9 +111,9 @@ func (s *Server) strike(f *Fault, w http.ResponseWriter, r *http.Request, serve 
 		case <-r.Context().Done():
 		case <-s.done:
 		}
-		panic(http.ErrAbortHandler)
+		abort()
 	case f.Reset:
-		panic(http.ErrAbortHandler)
+		abort()
 	case f.Cut:
 		body := answer.Body.Bytes()
 		w.Header().Set("Content-Type", answer.Header().Get("Content-Type"))
@@ -121,7 +121,7 @@ func (s *Server) strike(f *Fault, w http.ResponseWriter, r *http.Request, serve 
 		w.WriteHeader(answer.Code)
 		_, _ = w.Write(body[:len(body)/2])
 		_ = http.NewResponseController(w).Flush() // the half is to arrive
-		panic(http.ErrAbortHandler)
+		abort()
 	case f.Endless:
 		s.endless(w, r)
 	case f.Garbage:
@@ -150,6 +150,11 @@ func (s *Server) strike(f *Fault, w http.ResponseWriter, r *http.Request, serve 
 		return true
 	}
 	return false
+}
+
+// abort cuts the connection.
+func abort() {
+	panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to cut a connection
 }
 
 // proxyPage is what a proxy in front of Odoo would answer.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -101,29 +102,35 @@ func TestHang(t *testing.T) {
 		}
 		answered <- err
 	}()
-	for s.TotalRequests() == 0 {
-		select {
-		case err := <-answered:
-			t.Fatalf("answered: %v", err)
-		default:
-		}
-	}
+	arrived(t, s, 1, answered)
 	cancel()
 	require.ErrorIs(t, <-answered, context.Canceled)
 
+	again, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/jsonrpc", strings.NewReader(rpc(s, "res.partner", "search_count", "[[]]")))
+	require.NoError(t, err)
 	go func() {
-		_, _, err := post(t, s, "/jsonrpc", "application/json", rpc(s, "res.partner", "search_count", "[[]]"))
+		resp, err := http.DefaultClient.Do(again)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
 		answered <- err
 	}()
-	for s.TotalRequests() == 1 {
+	arrived(t, s, 2, answered)
+	s.Close()
+	require.Error(t, <-answered)
+}
+
+// arrived waits until the server has seen so many requests.
+func arrived(t *testing.T, s *Server, n int, answered <-chan error) {
+	t.Helper()
+	for s.TotalRequests() < n {
 		select {
 		case err := <-answered:
 			t.Fatalf("answered: %v", err)
 		default:
+			runtime.Gosched()
 		}
 	}
-	s.Close()
-	require.Error(t, <-answered)
 }
 
 func TestEndlessAnswersEndWithTheReader(t *testing.T) {

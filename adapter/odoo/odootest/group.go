@@ -83,7 +83,7 @@ func spanOf(t time.Time, span string) (from, to time.Time) {
 
 // collect sorts the records that match into groups, in the order of their keys.
 func (c *call) collect(domain any, by []grouping) ([]group, error) {
-	ids, err := c.env.search(c.t, domain, 0, 0, "id")
+	ids, err := c.search(c.t, domain, 0, 0, "id")
 	if err != nil {
 		return nil, err
 	}

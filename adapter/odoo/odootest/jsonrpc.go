@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -477,7 +478,7 @@ func (s *Server) sessionInfo(user *account) object {
 	allowed := object{}
 	var pairs []any
 	for _, id := range user.companies {
-		allowed = append(allowed, member{fmt.Sprint(id), object{{"id", id}, {"name", e.display(companies, id)}, {"sequence", int64(0)}, {"child_ids", []any{}}, {"parent_id", false}}})
+		allowed = append(allowed, member{strconv.FormatInt(id, 10), object{{"id", id}, {"name", e.display(companies, id)}, {"sequence", int64(0)}, {"child_ids", []any{}}, {"parent_id", false}}})
 		pairs = append(pairs, []any{id, e.display(companies, id)})
 	}
 	info := object{

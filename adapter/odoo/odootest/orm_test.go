@@ -51,6 +51,7 @@ func made(t *testing.T, s *Server, model string, values map[string]any) int64 {
 
 func TestWrittenValuesAreTakenAsOdooTakesThem(t *testing.T) {
 	each(t, func(t *testing.T, s *Server, major int) {
+		t.Helper()
 		id := made(t, s, "res.partner", map[string]any{"name": 12345, "phone": true, "color": 3.9, "country_id": 1})
 		assert.Equal(t, "12345", field(t, s, "res.partner", id, "name"))
 		assert.Equal(t, "True", field(t, s, "res.partner", id, "phone"))
@@ -59,7 +60,7 @@ func TestWrittenValuesAreTakenAsOdooTakesThem(t *testing.T) {
 		do(t, s, "res.partner", "write", []any{id}, map[string]any{"country_id": []any{2, "x"}})
 		assert.Equal(t, false, field(t, s, "res.partner", id, "country_id"))
 		do(t, s, "res.partner", "write", []any{id}, map[string]any{"phone": ""})
-		assert.Equal(t, "", field(t, s, "res.partner", id, "phone"))
+		assert.Equal(t, any(""), field(t, s, "res.partner", id, "phone"), "not false")
 		if major >= 16 {
 			do(t, s, "res.partner", "write", []any{id}, map[string]any{"country_id": "US"})
 		} else {
@@ -75,6 +76,7 @@ func TestWrittenValuesAreTakenAsOdooTakesThem(t *testing.T) {
 
 func TestRelationCommands(t *testing.T) {
 	each(t, func(t *testing.T, s *Server, _ int) {
+		t.Helper()
 		id := made(t, s, "res.partner", map[string]any{"name": "P"})
 		tags := func() any { return field(t, s, "res.partner", id, "category_id") }
 		write := func(v any) { do(t, s, "res.partner", "write", []any{id}, map[string]any{"category_id": v}) }
@@ -123,6 +125,7 @@ func TestRelationCommands(t *testing.T) {
 // it.
 func TestFailedCallsChangeNothing(t *testing.T) {
 	each(t, func(t *testing.T, s *Server, _ int) {
+		t.Helper()
 		count := func(model string) any { return do(t, s, model, "search_count", []any{}) }
 		partners, lines, templates := count("res.partner"), count("sale.order.line"), count("product.template")
 		fails(t, s, "res.partner", "create", []any{map[string]any{"name": "good"}, map[string]any{"email": "nameless@example.com"}})
@@ -139,6 +142,7 @@ func TestFailedCallsChangeNothing(t *testing.T) {
 
 func TestProductsAndTheirTemplates(t *testing.T) {
 	each(t, func(t *testing.T, s *Server, _ int) {
+		t.Helper()
 		template := made(t, s, "product.template", map[string]any{"name": "Shelf", "default_code": "SHF", "list_price": 20})
 		variants := listOf(field(t, s, "product.template", template, "product_variant_ids"))
 		require.Len(t, variants, 1)
@@ -159,6 +163,7 @@ func TestProductsAndTheirTemplates(t *testing.T) {
 
 func TestArchivedRecordsHide(t *testing.T) {
 	each(t, func(t *testing.T, s *Server, _ int) {
+		t.Helper()
 		parent := made(t, s, "res.partner", map[string]any{"name": "Firm", "is_company": true})
 		child := made(t, s, "res.partner", map[string]any{"name": "Gone", "parent_id": parent})
 		assert.Equal(t, []any{child}, field(t, s, "res.partner", parent, "child_ids"))
@@ -172,6 +177,7 @@ func TestArchivedRecordsHide(t *testing.T) {
 
 func TestSalesFromOrderToInvoice(t *testing.T) {
 	each(t, func(t *testing.T, s *Server, major int) {
+		t.Helper()
 		order := made(t, s, "sale.order", map[string]any{"partner_id": 7, "order_line": []any{[]any{0, 0, map[string]any{"product_id": 1, "product_uom_qty": 4}}}})
 		assert.Regexp(t, `^S\d{5}$`, field(t, s, "sale.order", order, "name"))
 		assert.Equal(t, true, do(t, s, "sale.order", "action_confirm", []any{order}))
@@ -215,6 +221,7 @@ func TestSalesFromOrderToInvoice(t *testing.T) {
 
 func TestMethodsOfEachVersion(t *testing.T) {
 	each(t, func(t *testing.T, s *Server, major int) {
+		t.Helper()
 		has := func(model, method string, args ...any) bool {
 			_, err := s.Call(model, method, args...)
 			var x *exception
@@ -244,6 +251,7 @@ func TestMethodsOfEachVersion(t *testing.T) {
 
 func TestWriteDatesHideMicroseconds(t *testing.T) {
 	each(t, func(t *testing.T, s *Server, major int) {
+		t.Helper()
 		id := made(t, s, "res.partner", map[string]any{"name": "Clock"})
 		read := field(t, s, "res.partner", id, "write_date")
 		assert.Len(t, read, 19)
@@ -261,6 +269,7 @@ func TestWriteDatesHideMicroseconds(t *testing.T) {
 
 func TestUsersHaveTheirRights(t *testing.T) {
 	each(t, func(t *testing.T, s *Server, major int) {
+		t.Helper()
 		as := func(login, model, method string, args ...any) error {
 			for _, a := range s.accounts {
 				if a.login == login {
@@ -296,6 +305,7 @@ func TestCreateTakesItsValuesFromTheCaller(t *testing.T) {
 
 func TestGroups(t *testing.T) {
 	each(t, func(t *testing.T, s *Server, major int) {
+		t.Helper()
 		groups := listOf(do(t, s, "sale.order", "read_group", []any{}, []any{"amount_total:sum"}, []any{"state"}))
 		require.NotEmpty(t, groups)
 		total, sum := int64(0), 0.0
