@@ -159,7 +159,7 @@ func addMonths(at time.Time, n int) time.Time {
 func setPart(at time.Time, unit byte, n int) (time.Time, bool) {
 	y, m, d := at.Date()
 	hour, minute, second := 0, 0, 0
-	inRange := true
+	var inRange bool
 	switch unit {
 	case 'y':
 		y, inRange = n, n >= 1 && n <= 9999
