@@ -174,6 +174,8 @@ func TestRefusals(t *testing.T) {
 		{"call_kw", `{"model":"m","method":"do","kwargs":[]}`, "invalid_argument", "kwargs", "object"},
 		{"call_kw", `{"model":"m","method":"do","ids":[1]}`, "invalid_argument", "ids", "takes no"},
 		{"web_read", `{"model":"m","ids":[1]}`, "invalid_argument", "specification", "needs"},
+		{"web_read", `{"model":"m","ids":[1],"fields":["a"],"specification":{}}`, "invalid_argument", "fields", "not both"},
+		{"web_search_read", `{"model":"m","fields":["a"],"specification":{}}`, "invalid_argument", "fields", "not both"},
 	} {
 		_, err := r.run(t, c.op, c.body)
 		e, ok := asError(err)
