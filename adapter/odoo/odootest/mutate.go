@@ -618,7 +618,13 @@ func (e *env) copyRecord(t *table, id int64, override map[string]any) (int64, er
 		for _, line := range e.children(t, id, lines) {
 			inner := map[string]any{}
 			for name, lf := range child.fields {
-				if v := child.rows[line][name]; v != nil && lf.Stored && !magic[name] && name != f.Inverse && lf.Type != "one2many" && lf.Type != "many2many" && (!lf.Readonly || lf.Required) && name != "state" {
+				v := child.rows[line][name]
+				if v == nil || !lf.Stored || magic[name] || name == f.Inverse || lf.Type == "one2many" || lf.Readonly && !lf.Required || name == "state" {
+					continue
+				}
+				if ids, ok := v.([]int64); ok {
+					inner[name] = []any{[]any{int64(6), int64(0), listOf(ids)}}
+				} else {
 					inner[name] = stripped(v)
 				}
 			}
