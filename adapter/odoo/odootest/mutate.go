@@ -259,6 +259,14 @@ func (e *env) assign(t *table, id int64, values map[string]any) error {
 		}
 		r[name] = stored
 	}
+	// From 15.0 to 17.0 a product had its type twice.
+	if t.model == "product.template" && t.fields["detailed_type"].Type != "" {
+		if _, ok := values["detailed_type"]; ok {
+			r["type"] = r["detailed_type"]
+		} else if _, ok := values["type"]; ok {
+			r["detailed_type"] = r["type"]
+		}
+	}
 	e.put(t, id, r)
 	for link, inner := range through {
 		target, _ := r[link].(int64)

@@ -141,7 +141,7 @@ func TestFailedCallsChangeNothing(t *testing.T) {
 }
 
 func TestProductsAndTheirTemplates(t *testing.T) {
-	each(t, func(t *testing.T, s *Server, _ int) {
+	each(t, func(t *testing.T, s *Server, major int) {
 		t.Helper()
 		template := made(t, s, "product.template", map[string]any{"name": "Shelf", "default_code": "SHF", "list_price": 20})
 		variants := listOf(field(t, s, "product.template", template, "product_variant_ids"))
@@ -155,6 +155,16 @@ func TestProductsAndTheirTemplates(t *testing.T) {
 		do(t, s, "product.template", "write", []any{template}, map[string]any{"default_code": "SHF2", "active": false})
 		assert.Equal(t, "SHF2", field(t, s, "product.product", variant, "default_code"))
 		assert.Empty(t, do(t, s, "product.product", "search", []any{[]any{"id", "=", variant}}), "archived with its template")
+
+		kind := "type"
+		if major >= 15 && major <= 17 {
+			kind = "detailed_type"
+		}
+		service := made(t, s, "product.product", map[string]any{"name": "Advice", kind: "service"})
+		assert.Equal(t, "service", field(t, s, "product.product", service, "type"))
+		order := made(t, s, "sale.order", map[string]any{"partner_id": 7, "order_line": []any{[]any{0, 0, map[string]any{"product_id": service}}}})
+		do(t, s, "sale.order", "action_confirm", []any{order})
+		assert.Empty(t, do(t, s, "stock.picking", "search", []any{[]any{"origin", "=", field(t, s, "sale.order", order, "name")}}), "a service is not delivered")
 
 		made(t, s, "product.product", map[string]any{"name": "Alone", "lst_price": 3})
 		assert.Len(t, do(t, s, "product.template", "search", []any{[]any{"name", "=", "Alone"}}), 1)
