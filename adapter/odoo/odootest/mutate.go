@@ -44,7 +44,7 @@ func (e *env) create(t *table, values map[string]any) (int64, error) {
 		return 0, err
 	}
 	for name, v := range e.defaults(t) {
-		if _, given := values[name]; !given {
+		if _, given := values[name]; !given && (name != "detailed_type" || values["type"] == nil) {
 			values[name] = v
 		}
 	}
