@@ -35,7 +35,7 @@ type crudRequest struct {
 	FillEmpty bool             `json:"fill_empty,omitempty" doc:"read: fill empty values from documented alternatives, such as phone from mobile"`
 }
 
-var crudShape = shapeOf(reflect.TypeFor[crudRequest]())
+var crudShape = shapeOf[crudRequest]()
 
 // crudAction is one row of what /crud does.
 type crudAction struct {
@@ -55,8 +55,12 @@ func (a *API) runCRUD(c *echo.Context) error {
 	if err := a.identify(c, false); err != nil {
 		return err
 	}
+	body, err := a.readBody(c.Request())
+	if err != nil {
+		return err
+	}
 	var request crudRequest
-	given, err := a.decode(c, crudShape, &request)
+	given, err := crudShape.decode(body, &request)
 	if err != nil {
 		return err
 	}
@@ -143,7 +147,8 @@ func crudRead(c *echo.Context, sys *bridge.System, r *crudRequest) error {
 		return err
 	}
 	tail := append(appendAside(make([]byte, 0, 128), &answer), '}', '\n')
-	return writeParts(c.Response(), `{"success":true,"result":`, answer.Result, tail)
+	writeParts(c.Response(), []byte(`{"success":true,"result":`), answer.Result, tail)
+	return nil
 }
 
 // crudValues reads data.
@@ -190,7 +195,7 @@ func crudWrite(c *echo.Context, sys *bridge.System, r *crudRequest, change func(
 	if out.Result = any(result); result == nil {
 		out.Result, out.Message = nil, "Record deleted successfully"
 	}
-	return writeJSON(c.Response(), http.StatusOK, out)
+	return writeJSON(c.Response(), out)
 }
 
 func (a *API) registerCRUD() {
