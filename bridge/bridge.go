@@ -171,7 +171,7 @@ func (b *Bridge) link(ctx context.Context, name systemName) (*link, error) {
 		switch {
 		case l == nil:
 		case code == adapter.NotFound, code == adapter.PermissionDenied:
-			b.Forget(name.tenant, name.id) // it was removed or shut off
+			b.Forget(name.tenant, name.id) //nolint:contextcheck // it was removed or shut off, whoever happened to notice
 		default:
 			l.checked.Store(0) // not known: the next caller asks again
 		}
