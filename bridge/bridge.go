@@ -50,6 +50,9 @@ type Config struct {
 	// asked again. 0 is DefaultRecheck. [Bridge.Forget] is sooner.
 	Recheck time.Duration
 	Idle    time.Duration // connections unused for so long are closed; 0 is DefaultIdle
+	// RecordTTL is how long answers with records are kept; 0 is five minutes.
+	// Names and descriptions of fields have their own times.
+	RecordTTL time.Duration
 
 	Access Access // nil allows every model and public method
 	// NoAutoExpand keeps search_read from fetching the name, email and phone
@@ -79,7 +82,7 @@ func New(c Config) (*Bridge, error) {
 		return nil, errors.New("a bridge needs a Source of systems; bridge.Static makes one of a fixed list")
 	case len(c.Openers) == 0:
 		return nil, errors.New("a bridge needs an Opener for at least one kind of system")
-	case c.MaxConcurrent < 0 || c.MaxWait < 0 || c.CallTimeout < 0 || c.Recheck < 0 || c.Idle < 0:
+	case c.MaxConcurrent < 0 || c.MaxWait < 0 || c.CallTimeout < 0 || c.Recheck < 0 || c.Idle < 0 || c.RecordTTL < 0:
 		return nil, errors.New("the limits of a bridge can't be negative; 0 is the default")
 	}
 	for kind, open := range c.Openers {
@@ -96,6 +99,7 @@ func New(c Config) (*Bridge, error) {
 	setDefault(&c.Retries, DefaultRetries)
 	setDefault(&c.Recheck, DefaultRecheck)
 	setDefault(&c.Idle, DefaultIdle)
+	setDefault(&c.RecordTTL, ttlRecords)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
