@@ -96,7 +96,7 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 	guard := netguard.Guard{Allowed: c.AllowedPrivateNetworks, Private: c.Environment == config.Development}
 	s.bridge, err = bridge.New(bridge.Config{
 		Source: systems.Source(s.store, s.vault), Openers: systems.Openers(guard),
-		Cache: s.cache, Logger: log,
+		Cache: s.cache, RecordTTL: c.CacheTTL.Duration(), Logger: log,
 		Breaker: breaker.Settings{Failures: c.FailureThreshold, Cooldown: c.RecoveryTimeout.Duration()},
 	})
 	if err != nil {
