@@ -42,7 +42,8 @@ func newShot(url, token, body string) *shot {
 }
 
 func (s *shot) fire(b *testing.B) []byte {
-	req, err := http.NewRequestWithContext(b.Context(), "POST", s.url, strings.NewReader(s.body))
+	b.Helper()
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, s.url, strings.NewReader(s.body))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -167,7 +168,7 @@ func BenchmarkCachedReadHandler(b *testing.B) {
 	e.register("admin", "main", startOdoo(b, "17.0"))
 	newShot(e.url+odoo+"search_read", "Bearer "+e.tokens["clerk"], benchmarkRequest).fire(b)
 	body := strings.NewReader(benchmarkRequest)
-	req := httptest.NewRequest("POST", odoo+"search_read", body)
+	req := httptest.NewRequest(http.MethodPost, odoo+"search_read", body)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+e.tokens["clerk"])
 	b.ReportAllocs()

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -153,15 +154,15 @@ func (f *frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.end()
 	c.header[0] = c.requestID
 	w.Header()["X-Request-Id"] = c.header[0:1:1]
-	r = r.WithContext(c)
+	r = r.WithContext(c) //nolint:contextcheck // it inherits r's
 	defer f.logged(c, r)
 	defer func() {
 		cause := recover()
 		if cause == nil {
 			return
 		}
-		if cause == http.ErrAbortHandler {
-			panic(cause)
+		if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(cause) //nolint:forbidigo // net/http's own way to break an answer off
 		}
 		begun := c.begun
 		p := statusProblem(http.StatusInternalServerError)
@@ -170,7 +171,7 @@ func (f *frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if begun {
 			// The answer is broken off: close the connection, so that the
 			// client does not take it for whole.
-			panic(http.ErrAbortHandler)
+			panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to break an answer off
 		}
 	}()
 	f.next.ServeHTTP(c, r)
@@ -219,7 +220,7 @@ func (f *frame) logged(c *call, r *http.Request) {
 // native error out.
 func explain(err error) string {
 	text := err.Error()
-	for depth := 0; depth < 8; depth++ {
+	for range 8 {
 		u, ok := err.(interface{ Unwrap() error })
 		if !ok {
 			break
