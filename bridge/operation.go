@@ -274,19 +274,9 @@ func (op *operation) call(model string, args *arguments) adapter.Call {
 			continue
 		}
 		call.Kwargs[name] = plain(args[i])
-		if b, ok := args[i].(json.RawMessage); ok && lookedAt[name] {
-			var v any
-			if adapter.DecodeJSON(b, &v) == nil {
-				call.Kwargs[name] = v
-			}
-		}
 	}
 	return call
 }
-
-// lookedAt are the short lists that adapters look into, so that they get them
-// decoded. Everything else is theirs to decode or to hand on as it is written.
-var lookedAt = set("views", "having")
 
 // plain turns an argument into what adapters know.
 func plain(v any) any {
