@@ -130,6 +130,9 @@ func formatNumber(r *big.Rat) json.Number {
 // same reports whether two values are equal as data: numbers by value and
 // literal, absent only to absent.
 func same(a, b any) bool {
+	if isAbsent(b) {
+		return isAbsent(a)
+	}
 	switch x := a.(type) {
 	case nil:
 		return b == nil
@@ -143,8 +146,7 @@ func same(a, b any) bool {
 		y, ok := b.(json.Number)
 		return ok && x == y
 	case absent:
-		_, ok := b.(absent)
-		return ok
+		return false
 	}
 	return reflect.DeepEqual(a, b)
 }
