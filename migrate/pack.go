@@ -184,14 +184,27 @@ func groups(rules []*Rule) ([][]*Rule, LoadErrors) {
 		for _, f := range r.To {
 			join(gives, f, i)
 		}
-		if len(r.When) > 0 {
-			// Where the condition does not hold the fields pass through, so a
-			// conditional rule claims them on both sides.
-			for _, f := range r.From {
-				join(gives, f, i)
+	}
+	// Where a condition does not hold, or another alternative acts, fields pass
+	// through: such rules claim their fields on both sides, which may bring
+	// further rules in.
+	for changed := true; changed; {
+		changed = false
+		size := map[int]int{}
+		for i := range rules {
+			size[find(i)]++
+		}
+		for i, r := range rules {
+			if len(r.When) == 0 && size[find(i)] == 1 {
+				continue
 			}
-			for _, f := range r.To {
-				join(takes, f, i)
+			for _, f := range slices.Concat(r.From, r.To) {
+				for _, owner := range []map[string]int{takes, gives} {
+					if first, taken := owner[f]; !taken || find(first) != find(i) {
+						changed = true
+						join(owner, f, i)
+					}
+				}
 			}
 		}
 	}
