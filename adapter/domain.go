@@ -160,6 +160,9 @@ func (p *domainParser) domain(v any, at string, depth int) (Filter, error) {
 func (g *group) filter() Filter {
 	switch g.op {
 	case '!':
+		if constant, ok := g.parts[0].(Always); ok {
+			return !constant
+		}
 		return Not{Part: g.parts[0]}
 	case '|':
 		return Or(g.parts)

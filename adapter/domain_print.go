@@ -8,34 +8,66 @@ import (
 )
 
 // FormatDomain writes f as an Odoo domain: a list of conditions and prefix
-// operators, ready for encoding/json. A nil Filter is the empty list. Values
-// stay as they are, except that ids, times and typed lists become what JSON
-// has (see [ParseDomain] for the way back).
+// operators, ready for encoding/json. A nil Filter is the empty list. It writes
+// the form that [Normalize] describes, so that [ParseDomain] reads the same
+// filter back.
 func FormatDomain(f Filter) []any {
 	out := []any{}
-	eachTopTerm(f, func(part Filter) { out = appendTerm(out, part) })
+	for _, part := range topTerms(f) {
+		out = appendTerm(out, part)
+	}
 	return out
 }
 
-// eachTopTerm visits the terms that a domain joins by "and" without saying so.
-func eachTopTerm(f Filter, visit func(Filter)) {
+// topTerms returns the terms that a domain joins by "and" without saying so.
+func topTerms(f Filter) []Filter {
+	if !isNormal(f) {
+		f = Normalize(f)
+	}
 	switch f := f.(type) {
 	case nil:
+		return nil
+	case And:
+		return f
+	}
+	return []Filter{f}
+}
+
+// isNormal reports whether Normalize would leave the groups of f as they are.
+func isNormal(f Filter) bool {
+	switch f := f.(type) {
 	case And:
 		for _, part := range f {
-			eachTopTerm(part, visit)
+			if _, same := part.(And); same || part == nil || !isNormal(part) {
+				return false
+			}
 		}
-	default:
-		visit(f)
+		return len(f) > 1
+	case Or:
+		for _, part := range f {
+			if _, same := part.(Or); same || part == nil || !isNormal(part) {
+				return false
+			}
+		}
+		return len(f) > 1
+	case Not:
+		switch f.Part.(type) {
+		case nil, Not, Always:
+			return false
+		}
+		return isNormal(f.Part)
+	case nil, Always, Cond:
+		return true
 	}
+	return false
 }
 
 func appendTerm(out []any, f Filter) []any {
 	switch f := f.(type) {
 	case And:
-		return appendGroup(out, "&", f, true)
+		return appendGroup(out, "&", f)
 	case Or:
-		return appendGroup(out, "|", f, false)
+		return appendGroup(out, "|", f)
 	case Not:
 		return appendTerm(append(out, "!"), f.Part)
 	case Always:
@@ -43,14 +75,11 @@ func appendTerm(out []any, f Filter) []any {
 	case Cond:
 		return append(out, formatCond(f))
 	}
-	return append(out, constant(true)) // nil matches everything
+	return out
 }
 
-// appendGroup writes n parts behind n-1 operators; empty is what no parts mean.
-func appendGroup(out []any, op string, parts []Filter, empty bool) []any {
-	if len(parts) == 0 {
-		return append(out, constant(empty))
-	}
+// appendGroup writes n parts behind n-1 operators.
+func appendGroup(out []any, op string, parts []Filter) []any {
 	for range len(parts) - 1 {
 		out = append(out, op)
 	}
@@ -83,22 +112,21 @@ func isNested(c Cond) bool { return c.Value == nil && (c.Op == Any || c.Op == No
 // value that JSON can't hold (NaN, a channel) is written as null.
 func AppendDomainJSON(dst []byte, f Filter) []byte {
 	dst = append(dst, '[')
-	start := len(dst)
-	eachTopTerm(f, func(part Filter) {
-		if len(dst) > start {
+	for i, part := range topTerms(f) {
+		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = appendTermJSON(dst, part)
-	})
+	}
 	return append(dst, ']')
 }
 
 func appendTermJSON(dst []byte, f Filter) []byte {
 	switch f := f.(type) {
 	case And:
-		return appendGroupJSON(dst, `"&",`, f, true)
+		return appendGroupJSON(dst, `"&",`, f)
 	case Or:
-		return appendGroupJSON(dst, `"|",`, f, false)
+		return appendGroupJSON(dst, `"|",`, f)
 	case Not:
 		return appendTermJSON(append(dst, `"!",`...), f.Part)
 	case Always:
@@ -106,13 +134,10 @@ func appendTermJSON(dst []byte, f Filter) []byte {
 	case Cond:
 		return appendCondJSON(dst, f)
 	}
-	return appendConstantJSON(dst, true)
+	return dst
 }
 
-func appendGroupJSON(dst []byte, op string, parts []Filter, empty bool) []byte {
-	if len(parts) == 0 {
-		return appendConstantJSON(dst, empty)
-	}
+func appendGroupJSON(dst []byte, op string, parts []Filter) []byte {
 	for range len(parts) - 1 {
 		dst = append(dst, op...)
 	}

@@ -125,6 +125,19 @@ func CodeOf(err error) Code {
 	return Internal
 }
 
+// ContextError returns nil while the context is alive, and afterwards the error
+// for its end: ErrCanceled or ErrTimeout.
+func ContextError(ctx context.Context) error {
+	switch err := ctx.Err(); {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Code: Timeout, Message: "the time for the call is over", Temporary: true, Err: err}
+	default:
+		return &Error{Code: Canceled, Message: "the caller canceled the call", Err: err}
+	}
+}
+
 // Retryable reports whether the same call may be made again without the
 // danger of doing something twice: always when nothing was sent, and for
 // temporary failures when the call changes nothing.

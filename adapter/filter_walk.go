@@ -4,11 +4,11 @@ import "slices"
 
 // Normalize returns f in the one form that all filters of the same shape have,
 // and that [ParseDomain] answers with: no group within a group of its kind, no
-// group of one or none, nothing negated twice; "in" with a list, "=" without;
+// group of one or none, nothing negated twice, no constant negated; "in" with a list, "=" without;
 // Go's typed lists, ids and times as JSON values. The order of parts stays. f
 // itself is not changed.
 func Normalize(f Filter) Filter {
-	switch f := f.(type) {
+	switch f := indirect(f).(type) {
 	case And:
 		parts := flatten[And](f, make([]Filter, 0, len(f)))
 		switch len(parts) {
@@ -28,18 +28,46 @@ func Normalize(f Filter) Filter {
 		}
 		return Or(parts)
 	case Not:
-		part := Normalize(f.Part)
-		if inner, ok := part.(Not); ok {
-			return inner.Part
-		}
-		if part == nil {
+		switch part := Normalize(f.Part).(type) {
+		case nil:
 			return Always(false)
+		case Always:
+			return !part
+		case Not:
+			return part.Part
+		default:
+			return Not{Part: part}
 		}
-		return Not{Part: part}
 	case Cond:
 		return normalCond(f)
+	default:
+		return f
+	}
+}
+
+// indirect follows a pointer to a filter: &Cond{...} is one too, by the rules of
+// Go. A nil pointer is the nil Filter.
+func indirect(f Filter) Filter {
+	switch p := f.(type) {
+	case *And:
+		return pointed(p)
+	case *Or:
+		return pointed(p)
+	case *Not:
+		return pointed(p)
+	case *Always:
+		return pointed(p)
+	case *Cond:
+		return pointed(p)
 	}
 	return f
+}
+
+func pointed[F Filter](p *F) Filter {
+	if p == nil {
+		return nil
+	}
+	return *p
 }
 
 // flatten appends the normal forms of parts to out, those of groups of the
@@ -74,7 +102,7 @@ func Walk(f Filter, visit func(Cond) bool) { walk(f, visit) }
 
 func walk(f Filter, visit func(Cond) bool) bool {
 	var parts []Filter
-	switch f := f.(type) {
+	switch f := indirect(f).(type) {
 	case Cond:
 		return visit(f)
 	case Not:
@@ -97,7 +125,7 @@ func walk(f Filter, visit func(Cond) bool) bool {
 // Any are for rewrite to reach. f itself is not changed. The first error ends
 // it.
 func Map(f Filter, rewrite func(Cond) (Filter, error)) (Filter, error) {
-	switch f := f.(type) {
+	switch f := indirect(f).(type) {
 	case Cond:
 		return rewrite(f)
 	case Not:
@@ -109,8 +137,9 @@ func Map(f Filter, rewrite func(Cond) (Filter, error)) (Filter, error) {
 	case Or:
 		parts, err := mapParts(f, rewrite)
 		return Or(parts), err
+	default:
+		return f, nil
 	}
-	return f, nil
 }
 
 func mapParts(parts []Filter, rewrite func(Cond) (Filter, error)) ([]Filter, error) {

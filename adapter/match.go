@@ -87,7 +87,7 @@ func not(t test) test {
 }
 
 func (c *compiler) filter(f Filter, model string) (test, error) {
-	switch f := f.(type) {
+	switch f := indirect(f).(type) {
 	case nil:
 		return always(true), nil
 	case Always:

@@ -137,6 +137,8 @@ func ClassOf(ctx context.Context, err error) Class {
 	}
 	class, listed := classes[adapter.CodeOf(err)]
 	switch {
+	case errors.As(err, new(*silent)):
+		return Neutral
 	case !listed:
 		if e, ok := errors.AsType[*adapter.Error](err); ok && e.Code == adapter.Internal && e.Temporary {
 			return Failure
@@ -147,6 +149,14 @@ func ClassOf(ctx context.Context, err error) Class {
 	}
 	return class
 }
+
+// Silent marks an error as saying nothing about the system, whatever its code:
+// a call that was given up before the system was asked.
+func Silent(err error) error { return &silent{err} }
+
+type silent struct{ error }
+
+func (s *silent) Unwrap() error { return s.error }
 
 // classed carries a class through the gate.
 type classed struct {

@@ -56,6 +56,7 @@ func TestClasses(t *testing.T) {
 		{live, adapter.ErrPreconditionFailed, breaker.Success},
 		{live, adapter.ErrUnsupported, breaker.Success},
 		{live, adapter.ErrCanceled, breaker.Neutral},
+		{live, breaker.Silent(down), breaker.Neutral},
 		{live, context.Canceled, breaker.Neutral},
 		{gone, down, breaker.Neutral},
 		{gone, adapter.ErrTimeout, breaker.Neutral},

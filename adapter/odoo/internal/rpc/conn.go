@@ -149,6 +149,14 @@ func (c *Conn) Call(ctx context.Context, call Call) (json.RawMessage, error) {
 		return nil, err
 	}
 	result, err := c.way.call(ctx, c.uid.Load(), call)
+	if gone, ok := errors.AsType[*sessionEnded](err); ok {
+		if err = c.renew(ctx, gone.generation); err == nil {
+			result, err = c.way.call(ctx, c.uid.Load(), call)
+		}
+		if errors.As(err, &gone) {
+			return nil, &adapter.Error{Code: adapter.Unavailable, Model: call.Model, Message: "Odoo forgets the session as soon as it is made", Err: gone.err}
+		}
+	}
 	if err == nil {
 		return result, nil
 	}
@@ -198,8 +206,24 @@ func (c *Conn) settle(ctx context.Context, denied *adapter.Error) error {
 	return &e
 }
 
+// renew logs in again after a session ended. Of all the callers that notice
+// one does it.
+func (c *Conn) renew(ctx context.Context, generation int) error {
+	return c.alone(ctx, func() error {
+		if s, ok := c.way.(*session); ok && s.since() != generation {
+			return nil
+		}
+		return c.loginVia(ctx, c.way)
+	})
+}
+
 // login logs in, one caller at a time, and remembers a refusal.
 func (c *Conn) login(ctx context.Context) error {
+	return c.alone(ctx, func() error { return c.loginVia(ctx, c.way) })
+}
+
+// alone runs login when nobody else logs in.
+func (c *Conn) alone(ctx context.Context, login func() error) error {
 	select {
 	case <-c.logins:
 		defer func() { c.logins <- struct{}{} }()
@@ -209,7 +233,7 @@ func (c *Conn) login(ctx context.Context) error {
 	if err := refused.check(c.key, c.wire.now()); err != nil {
 		return err
 	}
-	return c.loginVia(ctx, c.way)
+	return login()
 }
 
 func (c *Conn) loginVia(ctx context.Context, w way) error {

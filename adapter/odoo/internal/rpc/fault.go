@@ -222,6 +222,14 @@ var (
 	invalidOrder  = regexp.MustCompile(`^Invalid "order" specified`)
 )
 
+// bareConstraint is a constraint's name without a word, which is all that
+// RPC says of one in 13.0 to 15.0.
+var bareConstraint = regexp.MustCompile(`^[a-z][a-z0-9]*(?:_[a-z0-9]+)+$`)
+
+// namedRecord is how a MissingError names the record, in any language. It may
+// be another than the one that was called: a value can refer to one.
+var namedRecord = regexp.MustCompile(`\b([a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+)\(\d+,[^)]*\)`)
+
 // noDatabase is PostgreSQL's word for a database that isn't there; the only
 // sign of it, as psycopg2 raises an OperationalError for whatever keeps it
 // from connecting. A PostgreSQL that speaks another language is Unavailable.
@@ -250,6 +258,9 @@ func (f *Fault) toError(call Call) error {
 		e.Message = "the session with Odoo ended"
 	case r.show:
 		refine(text, e)
+	}
+	if m := namedRecord.FindStringSubmatch(text); m != nil && e.Code == adapter.NotFound {
+		e.Model = m[1]
 	}
 	if e.Code == adapter.NotFound && strings.HasPrefix(f.canonical(), "werkzeug.") {
 		refineNotFound(call, text, e)
@@ -375,11 +386,14 @@ func refine(text string, e *adapter.Error) {
 	if e.Code != adapter.InvalidArgument {
 		return
 	}
+	text = strings.TrimSpace(text)
 	switch {
 	case missingRecord.MatchString(text):
 		e.Code = adapter.NotFound
 	case unknownModel.MatchString(text):
-		e.Code, e.Field = adapter.NotFound, "model"
+		e.Code, e.Field, e.Message = adapter.NotFound, "model", "There is no model '"+e.Model+"'"
+	case bareConstraint.MatchString(text):
+		e.Message = "Odoo refuses the values: they break the rule \"" + shorten(text, 80) + "\""
 	case invalidOrder.MatchString(text):
 		e.Field = "order"
 	}
@@ -400,12 +414,24 @@ func refineNotFound(call Call, text string, e *adapter.Error) {
 	}
 }
 
-// text is the message without what 13.0 wraps around it: ('msg', None), and
-// the None or the empty line at its end.
+// firstArgument returns the message of an exception of Odoo's own, which is
+// its first argument: what JSON calls the message is all of them, one a line.
+func firstArgument(name string, arguments []any, message string) string {
+	if strings.HasPrefix(name, "odoo.exceptions.") && len(arguments) > 1 {
+		if first, ok := arguments[0].(string); ok && first != "" {
+			return first
+		}
+	}
+	return message
+}
+
+// text is the message without what is wrapped around it: ('msg', None) in
+// 13.0, ('msg', {an action}, 'its label') in XML-RPC's RedirectWarning, and
+// 13.0's None or empty line at the end.
 func (f *Fault) text() string {
 	s := strings.TrimSpace(f.Message)
 	if rest, ok := strings.CutPrefix(s, "("); ok && strings.HasSuffix(s, ")") {
-		if first, tail, ok := pythonString(rest); ok && (tail == ", None)" || tail == ",)" || tail == ", '')") {
+		if first, tail, ok := pythonString(rest); ok && (tail == ",)" || strings.HasPrefix(tail, ", ")) {
 			s = first
 		}
 	}

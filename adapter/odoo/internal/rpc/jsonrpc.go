@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"sync/atomic"
 
 	"github.com/bridgecore/bridgecore/adapter"
@@ -135,6 +136,7 @@ func decodeJSONRPC(body []byte) (json.RawMessage, *Fault, error) {
 			Data    struct {
 				Name          string `json:"name"`
 				Message       string `json:"message"`
+				Arguments     []any  `json:"arguments"`
 				ExceptionType string `json:"exception_type"` // 13.0
 				Debug         string `json:"debug"`
 			} `json:"data"`
@@ -144,7 +146,7 @@ func decodeJSONRPC(body []byte) (json.RawMessage, *Fault, error) {
 		return nil, nil, err
 	}
 	if e := envelope.Error; e != nil {
-		f := &Fault{Name: e.Data.Name, Message: e.Data.Message, Kind: e.Data.ExceptionType, Debug: e.Data.Debug, Code: e.Code.String()}
+		f := &Fault{Name: e.Data.Name, Message: firstArgument(e.Data.Name, e.Data.Arguments, e.Data.Message), Kind: e.Data.ExceptionType, Debug: e.Data.Debug, Code: e.Code.String()}
 		if f.Message == "" {
 			f.Message = e.Message
 		}
@@ -170,6 +172,9 @@ func encodeJSON(v any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
+// wantsTLS is what nginx, Apache and Go answer to plain HTTP on a TLS port.
+var wantsTLS = regexp.MustCompile(`(?i)plain HTTP request was sent to HTTPS port|speaking plain HTTP to an SSL-enabled|HTTP request to an HTTPS server`)
+
 // pageError is the error for an answer that is a web page, or text with a
 // status that is no success.
 func pageError(a *answer, changes bool) error {
@@ -178,6 +183,8 @@ func pageError(a *answer, changes bool) error {
 	switch {
 	case a.status == http.StatusNotFound && bytes.Contains(a.body, []byte("No database is selected")):
 		return &adapter.Error{Code: adapter.NotFound, Field: "database", Message: "the server has no database of that name", Err: native}
+	case a.status == http.StatusBadRequest && wantsTLS.Match(a.body):
+		e.Message, e.Field = "the server speaks TLS there: begin the system's URL with https://", "url"
 	case a.status == http.StatusUnauthorized:
 		e.Message = "a proxy before Odoo asks for a login of its own"
 	case a.status == http.StatusForbidden, a.status == http.StatusMethodNotAllowed, a.status == http.StatusGone:

@@ -49,11 +49,11 @@ func newWire(cfg Config) (*wire, error) {
 		client: &http.Client{
 			// No proxy: Control must see the address that is really dialled.
 			Transport: &http.Transport{
-				DialContext:           dialer.DialContext,
-				TLSClientConfig:       conf,
-				TLSHandshakeTimeout:   15 * time.Second,
-				MaxConnsPerHost:       cfg.MaxConns,
-				MaxIdleConnsPerHost:   cfg.MaxConns,
+				DialContext:         dialer.DialContext,
+				TLSClientConfig:     conf,
+				TLSHandshakeTimeout: 15 * time.Second,
+				MaxConnsPerHost:     cfg.MaxConns,
+				MaxIdleConnsPerHost: cfg.MaxConns,
 				// Shorter than the keep-alive of common proxies: a write on a
 				// connection that just went stale is an unknown outcome.
 				IdleConnTimeout:       30 * time.Second,

@@ -57,6 +57,12 @@ type Config struct {
 
 	MaxBodyBytes   int64   `env:"MAX_BODY_BYTES" envDefault:"1048576"`
 	RequestTimeout Seconds `env:"REQUEST_TIMEOUT" envDefault:"60"` // for one request, upstream calls included
+	ShutdownDelay  Seconds `env:"SHUTDOWN_DELAY" envDefault:"0"`   // between saying not ready and refusing connections
+
+	// A system's circuit breaker opens after so many failures in a row, and
+	// lets one call through again after so many seconds.
+	FailureThreshold int     `env:"FAILURE_THRESHOLD" envDefault:"5"`
+	RecoveryTimeout  Seconds `env:"RECOVERY_TIMEOUT" envDefault:"60"`
 
 	// AdminPassword is the password of the user "admin" that serve creates in
 	// an empty database.
@@ -226,6 +232,8 @@ func (c *Config) check() Errors {
 	add(c.RefreshTokenDays > 0 && c.RefreshTokenDays <= 365, "REFRESH_TOKEN_EXPIRE_DAYS: must be between 1 and 365, not %d", c.RefreshTokenDays)
 	add(c.MaxBodyBytes >= 1024, "MAX_BODY_BYTES: must be at least 1024, not %d", c.MaxBodyBytes)
 	add(c.RequestTimeout.Duration() >= time.Second, "REQUEST_TIMEOUT: must be at least 1 second")
+	add(c.FailureThreshold > 0, "FAILURE_THRESHOLD: must be at least 1, not %d", c.FailureThreshold)
+	add(c.RecoveryTimeout > 0, "RECOVERY_TIMEOUT: must be at least 1 second")
 	add(c.JWTAlgorithm == "HS256", "JWT_ALGORITHM: only HS256 is supported, not %q", c.JWTAlgorithm)
 	if _, err := ParseDatabaseURL(c.DatabaseURL, c.DataDir); err != nil {
 		errs = append(errs, err)

@@ -1,0 +1,135 @@
+package odoo_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bridgecore/bridgecore/adapter"
+	"github.com/bridgecore/bridgecore/adapter/adaptertest"
+	"github.com/bridgecore/bridgecore/adapter/odoo"
+	"github.com/bridgecore/bridgecore/adapter/odoo/odootest"
+)
+
+// versions are those that the adapter supports.
+var versions = []string{"13.0", "14.0", "15.0", "16.0", "17.0", "18.0", "19.0"}
+
+// transportsOf are the transports that a version has.
+func transportsOf(version string) []string {
+	transports := []string{odoo.TransportXMLRPC, odoo.TransportJSONRPC, odoo.TransportSession}
+	if version == "19.0" {
+		transports = append(transports, odoo.TransportJSON2)
+	}
+	return transports
+}
+
+// simulated is the configuration for a simulated server.
+func simulated(srv *odootest.Server, transport string) odoo.Config {
+	c := odoo.Config{URL: srv.URL, Database: srv.Database, Username: srv.Username, Password: srv.Password, Transport: transport}
+	if transport == odoo.TransportJSON2 {
+		c.Password, c.APIKey = "", srv.APIKey
+	}
+	return c
+}
+
+func dial(t testing.TB, c odoo.Config) *odoo.Client {
+	t.Helper()
+	client, err := odoo.Dial(context.WithoutCancel(t.Context()), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// harness says what the conformance suite may use of an Odoo database: its
+// partners.
+func harness(t *testing.T, config odoo.Config) adaptertest.Harness {
+	t.Helper()
+	client := dial(t, config)
+	h := adaptertest.Harness{
+		Adapter: client,
+		Model:   "res.partner",
+		Text:    "name", OptionalText: "ref", Integer: "color", Boolean: "employee", Float: "partner_latitude",
+		Reference: "country_id",
+		Lines:     "child_ids", LineModel: "res.partner", LineInverse: "parent_id",
+		LineValues: func() adapter.Record { return adapter.Record{"name": "line"} },
+		Call:       &adapter.Call{Model: "res.partner", Method: "default_get", Args: []any{[]string{"name", "active"}}},
+		// The column holds seven digits after the point.
+		Decimals: []string{"0", "0.5", "-1.25", "10.1", "24.7135517"},
+	}
+	schema, err := client.Schema(t.Context(), "res.partner")
+	require.NoError(t, err)
+	if schema.Has("date") {
+		h.Date = "date"
+	}
+	countries, err := client.Query(t.Context(), adapter.Query{Model: "res.country", Fields: []string{"name"}, Limit: 2, Order: []adapter.Order{{Field: "id"}}})
+	require.NoError(t, err)
+	for _, r := range countries.Records {
+		h.Targets = append(h.Targets, adapter.Ref{ID: r.ID(), Name: r.String("name")})
+	}
+	return h
+}
+
+func TestConformance(t *testing.T) {
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) {
+			srv := odootest.New(t, version)
+			for _, transport := range transportsOf(version) {
+				t.Run(transport, func(t *testing.T) {
+					adaptertest.Run(t, func(t *testing.T) adaptertest.Harness {
+						return harness(t, simulated(srv, transport))
+					})
+				})
+			}
+		})
+	}
+}
+
+// real is the configuration of a real server from the environment.
+func realConfig(t *testing.T) odoo.Config {
+	t.Helper()
+	c := odoo.Config{
+		URL:      os.Getenv("BRIDGECORE_ODOO_URL"),
+		Database: os.Getenv("BRIDGECORE_ODOO_DATABASE"),
+		Username: os.Getenv("BRIDGECORE_ODOO_USERNAME"),
+		Password: os.Getenv("BRIDGECORE_ODOO_PASSWORD"),
+		APIKey:   strings.TrimSpace(os.Getenv("BRIDGECORE_ODOO_API_KEY")),
+	}
+	if c.URL == "" {
+		t.Skip("SKIPPED: no real Odoo. Set BRIDGECORE_ODOO_URL, _DATABASE, _USERNAME, _PASSWORD and _API_KEY to test against one.")
+	}
+	return c
+}
+
+// realTransports are the transports that a real server has, each with its
+// configuration.
+func realTransports(t *testing.T) map[string]odoo.Config {
+	c := realConfig(t)
+	version := dial(t, odoo.Config{URL: c.URL, Database: c.Database, Username: c.Username, Password: c.Password}).Version().String()
+	out := map[string]odoo.Config{}
+	for _, transport := range transportsOf(version) {
+		one := c
+		one.Transport = transport
+		if transport == odoo.TransportJSON2 {
+			if one.APIKey == "" {
+				t.Log("no API key: JSON-2 is not tested")
+				continue
+			}
+			one.Password = ""
+		} else {
+			one.APIKey = ""
+		}
+		out[transport] = one
+	}
+	return out
+}
+
+func TestRealConformance(t *testing.T) {
+	for transport, config := range realTransports(t) {
+		t.Run(transport, func(t *testing.T) {
+			adaptertest.Run(t, func(t *testing.T) adaptertest.Harness { return harness(t, config) })
+		})
+	}
+}

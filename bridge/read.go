@@ -1,0 +1,231 @@
+package bridge
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/bridgecore/bridgecore/adapter"
+)
+
+// How many records System.Read returns.
+const (
+	DefaultReadLimit = 80
+	MaxReadLimit     = 1000
+)
+
+// Reading is a question for [System.Read]. The filter may be given as it came
+// in, in Domain: then it is only parsed when the system must be asked.
+type Reading struct {
+	adapter.Query
+	Domain json.RawMessage // an Odoo domain in JSON, instead of Query.Filter
+	Expand Expand          // how values through relations are given
+}
+
+var (
+	readOperation   = &operation{name: "read", kind: reads, ttl: ttlRecords}
+	schemaOperation = &operation{name: "schema", kind: schema, ttl: ttlFields}
+)
+
+// Read returns the records that match, as a JSON list of objects, from the
+// cache if they are there. Fields may lead through relations: "partner_id.email".
+//
+// A limit above MaxReadLimit is cut to it, and none is DefaultReadLimit; the
+// answer says when that left records out. NextCursor continues in any case.
+func (s *System) Read(ctx context.Context, r Reading) (Answer, error) {
+	if err := s.may(r.Model, "search_read"); err != nil {
+		return Answer{}, err
+	}
+	switch {
+	case r.Limit < 0:
+		return Answer{}, wrong("limit", "limit can't be negative")
+	case r.Offset < 0:
+		return Answer{}, wrong("offset", "offset can't be negative")
+	case r.Cursor != "" && r.Offset != 0:
+		return Answer{}, wrong("cursor", "give \"cursor\" or \"offset\", not both")
+	case r.Filter != nil && !isNull(r.Domain):
+		return Answer{}, wrong("domain", "give Filter or Domain, not both")
+	}
+	switch r.Expand {
+	case "", ExpandDotted, ExpandNested:
+	default:
+		return Answer{}, wrong("expand", "expand must be \"dotted\" or \"nested\"")
+	}
+	ours := 0
+	switch {
+	case r.Limit == 0:
+		ours = DefaultReadLimit
+	case r.Limit > MaxReadLimit:
+		ours = MaxReadLimit
+	}
+	if ours > 0 {
+		r.Limit = ours
+	}
+	e, related, err := s.expansionOf(ctx, r.Model, r.Fields, r.Expand, false)
+	if err != nil {
+		return Answer{}, err
+	}
+
+	pooled := scratch.Get().(*[]byte)
+	defer scratch.Put(pooled)
+	b := (*pooled)[:0]
+	if isNull(r.Domain) {
+		b = appendCanonical(b, json.RawMessage(adapter.AppendDomainJSON(nil, r.Filter)))
+	} else {
+		b = appendCanonical(b, r.Domain)
+	}
+	for _, v := range [...]any{Names(r.Fields), adapter.FormatOrder(r.Order), r.Limit, ours, r.Offset, r.Cursor, r.Plain, string(r.Expand), r.Fields == nil} {
+		b = appendCanonical(b, v)
+	}
+	*pooled = b
+	q := question{family: "system", operation: "model", model: r.Model, related: related, canonical: b}
+	return s.kept(ctx, &s.caller.Scope, q, readOperation, func(ctx context.Context) (Answer, error) {
+		return s.query(ctx, r, e, ours)
+	})
+}
+
+// query asks the system.
+func (s *System) query(ctx context.Context, r Reading, e *expansion, ours int) (Answer, error) {
+	q := r.Query
+	if !isNull(r.Domain) {
+		f, err := adapter.ParseDomainJSON(r.Domain)
+		if err != nil {
+			return Answer{}, err
+		}
+		q.Filter = f
+	}
+	if e != nil {
+		q.Fields = e.base
+	}
+	var page adapter.Page
+	err := s.link.do(ctx, work{operation: "query", model: q.Model, run: func(ctx context.Context, a adapter.Adapter) (err error) {
+		page, err = a.Query(ctx, q)
+		return err
+	}})
+	if err != nil {
+		return Answer{}, err
+	}
+	var a Answer
+	order := r.Fields
+	if e != nil {
+		done, err := s.expandRecords(ctx, e, page.Records, r.Plain)
+		if err != nil {
+			return Answer{}, err
+		}
+		a.Optimized, a.transient, order = done.settled, done.transient, e.order
+	}
+	if a.Result, err = encodeRecords(page.Records, order); err != nil {
+		return Answer{}, err
+	}
+	a.NextCursor = page.Next
+	if ours > 0 && (page.Truncated || page.Next != "") {
+		a.Truncated, a.Limit = true, ours
+	}
+	return a, nil
+}
+
+// Fields describes a model: the answer is the JSON of an [adapter.Schema].
+func (s *System) Fields(ctx context.Context, model string) (Answer, error) {
+	if err := s.may(model, "fields_get"); err != nil {
+		return Answer{}, err
+	}
+	return s.describe(ctx, model)
+}
+
+func (s *System) describe(ctx context.Context, model string) (Answer, error) {
+	q := question{family: "system", operation: "schema", model: model, kind: schema}
+	return s.kept(ctx, &s.caller.Scope, q, schemaOperation, func(ctx context.Context) (Answer, error) {
+		var described *adapter.Schema
+		err := s.link.do(ctx, work{operation: "schema", model: model, run: func(ctx context.Context, a adapter.Adapter) (err error) {
+			described, err = a.Schema(ctx, model)
+			return err
+		}})
+		if err != nil {
+			return Answer{}, err
+		}
+		b, err := json.Marshal(described)
+		if err != nil {
+			return Answer{}, &adapter.Error{Code: adapter.Internal, Model: model, Message: "the model's description can't be written as JSON", Err: err}
+		}
+		return Answer{Result: b}, nil
+	})
+}
+
+// schema describes a model for the bridge's own use, in no language.
+func (s *System) schema(ctx context.Context, model string) (*adapter.Schema, error) {
+	if known := s.link.schemas.get(model); known != nil {
+		return known, nil
+	}
+	a, err := s.WithScope(adapter.Scope{}).describe(ctx, model)
+	if err != nil {
+		return nil, err
+	}
+	described := new(adapter.Schema)
+	if err := json.Unmarshal(a.Result, described); err != nil {
+		return nil, &adapter.Error{Code: adapter.Internal, Model: model, Message: "a kept description can't be read", Err: err}
+	}
+	s.link.schemas.set(model, described)
+	return described, nil
+}
+
+// encodeRecords writes records with their id first, then the fields in the
+// order they were asked for, then whatever else there is.
+func encodeRecords(records []adapter.Record, order []string) (json.RawMessage, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	buf.WriteByte('[')
+	written := map[string]bool{}
+	for i, r := range records {
+		if i > 0 {
+			buf.WriteByte(',')
+		}
+		buf.WriteByte('{')
+		clear(written)
+		put := func(name string) error {
+			v, ok := r[name]
+			if !ok || written[name] {
+				return nil
+			}
+			if len(written) > 0 {
+				buf.WriteByte(',')
+			}
+			written[name] = true
+			if err := encodeInto(enc, &buf, name); err != nil {
+				return err
+			}
+			buf.WriteByte(':')
+			return encodeInto(enc, &buf, v)
+		}
+		err := put("id")
+		for _, name := range order {
+			if err == nil {
+				err = put(name)
+			}
+		}
+		if len(written) < len(r) {
+			for _, name := range slices.Sorted(maps.Keys(r)) {
+				if err == nil {
+					err = put(name)
+				}
+			}
+		}
+		if err != nil {
+			return nil, &adapter.Error{Code: adapter.Internal, Message: "the records can't be written as JSON", Err: err}
+		}
+		buf.WriteByte('}')
+	}
+	buf.WriteByte(']')
+	return buf.Bytes(), nil
+}
+
+// encodeInto writes one value without the newline that an Encoder adds.
+func encodeInto(enc *json.Encoder, buf *bytes.Buffer, v any) error {
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	buf.Truncate(buf.Len() - 1)
+	return nil
+}

@@ -1,0 +1,224 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/bridgecore/bridgecore/adapter"
+	"github.com/bridgecore/bridgecore/cache"
+)
+
+// System is one system as one caller may use it. It is cheap to get from
+// [Bridge.System] for every request, and safe for concurrent use.
+type System struct {
+	bridge *Bridge
+	link   *link
+	caller Caller
+}
+
+// ID returns the system's id within its tenant.
+func (s *System) ID() string { return s.link.config.ID }
+
+// Kind returns the kind of the system: "odoo".
+func (s *System) Kind() string { return s.link.config.Kind }
+
+// WithContext returns the system for calls in a context of the system's own,
+// a JSON object such as {"lang": "fr_FR", "allowed_company_ids": [1]}, laid
+// over the caller's scope. null and nothing change nothing.
+func (s *System) WithContext(context json.RawMessage) (*System, error) {
+	scope, err := withContext(s.caller.Scope, context)
+	if err != nil {
+		return nil, err
+	}
+	return s.WithScope(scope), nil
+}
+
+// WithScope returns the system for calls in another scope.
+func (s *System) WithScope(scope adapter.Scope) *System {
+	other := *s
+	other.caller.Scope = scope
+	return &other
+}
+
+// Scope returns the scope of the calls.
+func (s *System) Scope() adapter.Scope { return s.caller.Scope }
+
+// Create makes a record and returns its id together with the values sent.
+func (s *System) Create(ctx context.Context, model string, values adapter.Record) (adapter.Record, error) {
+	if err := s.may(model, "create"); err != nil {
+		return nil, err
+	}
+	var id adapter.ID
+	err := s.change(ctx, "create", model, func(ctx context.Context, a adapter.Adapter) (err error) {
+		id, err = a.Create(ctx, model, values)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make(adapter.Record, len(values)+1)
+	for name, v := range values {
+		out[name] = v
+	}
+	out["id"] = id
+	s.changed(ctx, "create", model, []adapter.ID{id}, values)
+	return out, nil
+}
+
+// CreateMany makes records, in one call where the system can, and returns
+// their ids. A failure in the midst of several calls is an
+// [*adapter.PartialError].
+func (s *System) CreateMany(ctx context.Context, model string, values []adapter.Record) ([]adapter.ID, error) {
+	if err := s.may(model, "create"); err != nil {
+		return nil, err
+	}
+	var ids []adapter.ID
+	err := s.change(ctx, "create", model, func(ctx context.Context, a adapter.Adapter) (err error) {
+		ids, err = adapter.CreateMany(ctx, a, model, values)
+		return err
+	})
+	if err != nil {
+		return ids, err
+	}
+	s.changed(ctx, "create", model, ids, values)
+	return ids, nil
+}
+
+// Update changes records. A missing id is ErrNotFound.
+func (s *System) Update(ctx context.Context, model string, ids []adapter.ID, values adapter.Record) error {
+	if err := s.may(model, "write"); err != nil {
+		return err
+	}
+	err := s.change(ctx, "write", model, func(ctx context.Context, a adapter.Adapter) error {
+		return a.Update(ctx, model, ids, values)
+	})
+	if err == nil {
+		s.changed(ctx, "write", model, ids, values)
+	}
+	return err
+}
+
+// Delete removes records. A missing id is ErrNotFound, on systems that can
+// tell.
+func (s *System) Delete(ctx context.Context, model string, ids []adapter.ID) error {
+	if err := s.may(model, "unlink"); err != nil {
+		return err
+	}
+	err := s.change(ctx, "unlink", model, func(ctx context.Context, a adapter.Adapter) error {
+		return a.Delete(ctx, model, ids)
+	})
+	if err == nil {
+		s.changed(ctx, "unlink", model, ids, nil)
+	}
+	return err
+}
+
+// may refuses what the caller's roles don't allow, and names that are none.
+func (s *System) may(model, method string) error {
+	if err := checkModel(model); err != nil {
+		return err
+	}
+	return s.bridge.config.Access.check(&s.caller, model, method)
+}
+
+// scoped prepares the context of a call to the system.
+func (s *System) scoped(ctx context.Context, scope *adapter.Scope) context.Context {
+	return adapter.WithScope(ctx, *scope)
+}
+
+func (s *System) subject(model string) cache.Subject {
+	return cache.Subject{Tenant: s.link.config.Tenant, System: s.link.config.ID, Model: model}
+}
+
+// change makes a change and sees to it that nothing from before it is served
+// after it. The method decides how much that may be.
+func (s *System) change(ctx context.Context, method, model string, run func(context.Context, adapter.Adapter) error) error {
+	models := touched(model, method)
+	subjects := make([]cache.Subject, len(models))
+	for i, m := range models {
+		subjects[i] = s.subject(m)
+	}
+	kept := s.bridge.config.Cache
+	// Before, so that no read that begins before the change stores what it
+	// finds; after, so that none that began during it does.
+	kept.Bump(ctx, subjects...)
+	defer func() {
+		kept.Bump(ctx, subjects...)
+		if slices.Contains(models, "") {
+			s.link.schemas.clear()
+		}
+	}()
+	err := s.link.do(s.scoped(ctx, &s.caller.Scope), work{operation: method, model: model, changes: true, run: run})
+	if adapter.CodeOf(err) == adapter.UnknownOutcome {
+		s.link.doubt.add(models)
+	}
+	return err
+}
+
+func (s *System) changed(ctx context.Context, method, model string, ids []adapter.ID, values any) {
+	if o := s.bridge.config.Observer; o != nil {
+		o.Changed(ctx, ChangeEvent{
+			Tenant: s.link.config.Tenant, System: s.link.config.ID, User: s.caller.User,
+			Operation: method, Model: model, IDs: ids, Values: values,
+		})
+	}
+}
+
+// question is a read that may be kept.
+type question struct {
+	family    string
+	operation string
+	model     string
+	kind      kind
+	related   []string
+	canonical []byte
+}
+
+// kept answers a question from the cache, or by load. The warnings of the
+// call to the system are kept with the answer.
+func (s *System) kept(ctx context.Context, scope *adapter.Scope, q question, op *operation, load func(context.Context) (Answer, error)) (Answer, error) {
+	id, err := identity(&s.link.config, scope)
+	if err != nil {
+		return Answer{}, err
+	}
+	subject := q.model
+	if q.kind == schema {
+		subject += schemaSuffix
+	}
+	key, err := cache.NewKey(id, cache.Question{
+		Family: q.family, Operation: q.operation, Model: subject, Related: q.related, Arguments: q.canonical,
+	})
+	if err != nil {
+		return Answer{}, err
+	}
+	v, hit, err := s.bridge.config.Cache.Load(ctx, key, op.ttl, func(ctx context.Context) (cache.Value, error) {
+		ctx, warnings := adapter.WithWarnings(s.scoped(ctx, scope))
+		a, err := load(ctx)
+		if err != nil {
+			return cache.Value{}, err
+		}
+		a.Warnings = append(a.Warnings, warnings.List()...)
+		a.transient = a.transient || s.link.doubt.of(q.model, q.related)
+		return a.value(), nil
+	})
+	if o := s.bridge.config.Observer; o != nil {
+		o.Lookup(ctx, LookupEvent{Tenant: id.Tenant, System: id.System, Operation: q.operation, Model: q.model, Hit: hit})
+	}
+	if err != nil {
+		return Answer{}, bare(err)
+	}
+	return answerOf(v, hit)
+}
+
+// bare gives an error of a context the form of all others.
+func bare(err error) error {
+	if _, ok := asError(err); ok {
+		return err
+	}
+	switch code := adapter.CodeOf(err); code {
+	case adapter.Canceled, adapter.Timeout:
+		return &adapter.Error{Code: code, Message: "the call was given up before its end", Err: err}
+	}
+	return err
+}

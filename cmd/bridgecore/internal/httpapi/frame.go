@@ -1,0 +1,187 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
+)
+
+// call is what the server knows about one request beside the request.
+type call struct {
+	http.ResponseWriter
+
+	requestID string
+	remote    string // the address at the other end, without the port
+	start     time.Time
+	identity  *auth.Identity // nil before the token was checked
+	route     string         // the template of the path, "" where none matched
+	err       error          // for the log
+
+	status int
+	bytes  int64
+	begun  bool
+}
+
+type callKey struct{}
+
+func callFrom(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+// Unwrap is for http.ResponseController.
+func (c *call) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+// WriteHeader adds the headers that every answer has.
+func (c *call) WriteHeader(status int) {
+	if c.begun {
+		return
+	}
+	if status >= 200 {
+		c.begun = true
+	}
+	c.status = status
+	var b [24]byte
+	ms := float64(time.Since(c.start)) / float64(time.Millisecond)
+	c.Header()["X-Response-Time"] = []string{string(append(strconv.AppendFloat(b[:0], ms, 'f', 2, 64), "ms"...))}
+	c.ResponseWriter.WriteHeader(status)
+}
+
+// Write is the answer's body.
+func (c *call) Write(b []byte) (int, error) {
+	if !c.begun {
+		c.WriteHeader(http.StatusOK)
+	}
+	n, err := c.ResponseWriter.Write(b)
+	c.bytes += int64(n)
+	return n, err
+}
+
+// frame surrounds every request: it gives it an id and a deadline, catches
+// panics, and writes a line to the log.
+type frame struct {
+	next    http.Handler
+	timeout time.Duration
+	log     *slog.Logger
+}
+
+func (f *frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{ResponseWriter: w, requestID: requestID(r), remote: remoteHost(r), start: time.Now()}
+	w.Header()["X-Request-Id"] = []string{c.requestID}
+	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), callKey{}, c), f.timeout)
+	defer cancel()
+	r = r.WithContext(ctx)
+	defer f.logged(c, r)
+	defer func() {
+		cause := recover()
+		if cause == nil {
+			return
+		}
+		if cause == http.ErrAbortHandler {
+			panic(cause)
+		}
+		begun := c.begun
+		p := statusProblem(http.StatusInternalServerError)
+		p.cause = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+		writeProblem(c, r, p)
+		if begun {
+			// The answer is broken off: close the connection, so that the
+			// client does not take it for whole.
+			panic(http.ErrAbortHandler)
+		}
+	}()
+	f.next.ServeHTTP(c, r)
+	if !c.begun {
+		c.WriteHeader(http.StatusOK)
+	}
+}
+
+func (f *frame) logged(c *call, r *http.Request) {
+	level := slog.LevelInfo
+	switch {
+	case c.status == http.StatusInternalServerError:
+		level = slog.LevelError
+	case c.status > http.StatusNotImplemented: // a system's failure, not ours
+		level = slog.LevelWarn
+	case c.route == "/livez" || c.route == "/readyz" || c.route == "/health":
+		level = slog.LevelDebug
+	}
+	ctx := r.Context()
+	if !f.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := [10]slog.Attr{
+		slog.String("request_id", c.requestID),
+		slog.String("method", r.Method),
+		slog.String("route", c.route),
+		slog.String("path", r.URL.EscapedPath()),
+		slog.Int("status", c.status),
+		slog.Int64("bytes", c.bytes),
+		slog.Duration("took", time.Since(c.start)),
+		slog.String("remote", c.remote),
+	}
+	n := 8
+	if c.identity != nil {
+		attrs[n] = slog.Int64("user", c.identity.UserID)
+		n++
+	}
+	if c.err != nil {
+		attrs[n] = slog.Any("error", explain(c.err))
+		n++
+	}
+	f.log.LogAttrs(ctx, level, "request", attrs[:n]...)
+}
+
+// explain gives the whole chain of an error: messages for callers leave the
+// native error out.
+func explain(err error) string {
+	text := err.Error()
+	for depth := 0; depth < 8; depth++ {
+		u, ok := err.(interface{ Unwrap() error })
+		if !ok {
+			break
+		}
+		next := u.Unwrap()
+		if next == nil {
+			break
+		}
+		if s := next.Error(); !strings.Contains(text, s) {
+			text += ": " + s
+		}
+		err = next
+	}
+	const most = 4096
+	if len(text) > most {
+		text = text[:most] + "..."
+	}
+	return text
+}
+
+// requestID takes the client's X-Request-ID if it is a plain word, so that a
+// request can be followed across servers, and makes one otherwise.
+func requestID(r *http.Request) string {
+	if given := r.Header["X-Request-Id"]; len(given) == 1 && plainWord(given[0]) {
+		return given[0]
+	}
+	return uuid.NewString()
+}
+
+func plainWord(s string) bool {
+	for _, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.':
+		default:
+			return false
+		}
+	}
+	return 0 < len(s) && len(s) <= 64
+}

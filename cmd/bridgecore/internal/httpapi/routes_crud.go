@@ -1,0 +1,225 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v5"
+
+	"github.com/bridgecore/bridgecore/adapter"
+	"github.com/bridgecore/bridgecore/bridge"
+)
+
+// crudRequest is the body of /crud.
+type crudRequest struct {
+	Action   string          `json:"action" enum:"create,read,update,delete" doc:"What to do; it decides which other members there are"`
+	Model    string          `json:"model" doc:"The model" example:"res.partner"`
+	Data     json.RawMessage `json:"data,omitempty" doc:"create, update: values by field"`
+	RecordID adapter.ID      `json:"record_id,omitzero" doc:"update, delete: the record's id" example:"123"`
+
+	Domain  json.RawMessage `json:"domain,omitempty" doc:"read: Odoo domain, a list of conditions such as [\"is_company\", \"=\", true]; all records unless given"`
+	Fields  bridge.Names    `json:"fields,omitempty" doc:"read: the fields; all that the user may read unless given. partner_id.email reads through a relation"`
+	Limit   *int            `json:"limit,omitempty" doc:"read: at most this many; 200 unless given"`
+	Offset  int             `json:"offset,omitempty" doc:"read: how many to skip"`
+	Order   string          `json:"order,omitempty" doc:"read: such as \"name desc, id\""`
+	Cursor  string          `json:"cursor,omitempty" doc:"read: next_cursor of an earlier answer to the same request, instead of offset"`
+	Expand  bridge.Expand   `json:"expand,omitempty" enum:"dotted,nested" doc:"read: how values through relations are given"`
+	Context json.RawMessage `json:"context,omitempty" doc:"Odoo's context: lang, tz, allowed_company_ids and others"`
+
+	Fallback  adapter.Fallback `json:"fallback,omitempty" enum:"all,off" doc:"What becomes of fields that this version lacks: replaced or left out as far as they are known (unless given), all left out (all), refused (off)"`
+	FillEmpty bool             `json:"fill_empty,omitempty" doc:"read: fill empty values from documented alternatives, such as phone from mobile"`
+}
+
+var crudShape = shapeOf(reflect.TypeFor[crudRequest]())
+
+// crudAction is one row of what /crud does.
+type crudAction struct {
+	needs []string // members that must be there, beside action and model
+	takes []string // members that may be
+	run   func(*echo.Context, *bridge.System, *crudRequest) error
+}
+
+var crudActions = map[string]crudAction{
+	"create": {needs: []string{"data"}, takes: []string{"context", "fallback"}, run: crudCreate},
+	"read":   {takes: []string{"domain", "fields", "limit", "offset", "order", "cursor", "expand", "context", "fallback", "fill_empty"}, run: crudRead},
+	"update": {needs: []string{"record_id", "data"}, takes: []string{"context", "fallback"}, run: crudUpdate},
+	"delete": {needs: []string{"record_id"}, takes: []string{"context"}, run: crudDelete},
+}
+
+func (a *API) runCRUD(c *echo.Context) error {
+	if err := a.identify(c, false); err != nil {
+		return err
+	}
+	var request crudRequest
+	given, err := a.decode(c, crudShape, &request)
+	if err != nil {
+		return err
+	}
+	action, err := crudActionOf(&request, given)
+	if err != nil {
+		return err
+	}
+	sys, err := a.system(c.Request().Context(), c.Param("system_id"))
+	if err != nil {
+		return err
+	}
+	return action.run(c, sys, &request)
+}
+
+// crudActionOf returns the row of the request's action, if the members that
+// are given are those it takes.
+func crudActionOf(r *crudRequest, given []string) (crudAction, error) {
+	action, known := crudActions[r.Action]
+	switch {
+	case !slices.Contains(given, "action"):
+		return action, invalid("action", "is missing: create, read, update or delete")
+	case !known:
+		return action, invalid("action", "%q is none of %s", clip(r.Action), strings.Join(slices.Sorted(maps.Keys(crudActions)), ", "))
+	case r.Model == "":
+		return action, invalid("model", "is missing: the model's name, such as res.partner")
+	}
+	for _, name := range action.needs {
+		if !slices.Contains(given, name) {
+			return action, invalid(name, "is missing: %s needs it", r.Action)
+		}
+	}
+	for _, name := range given {
+		if name != "action" && name != "model" && !slices.Contains(action.needs, name) && !slices.Contains(action.takes, name) {
+			return action, invalid(name, "%s takes no %q; it takes model, %s", r.Action, name, strings.Join(slices.Concat(action.needs, action.takes), ", "))
+		}
+	}
+	if slices.Contains(action.needs, "record_id") && r.RecordID.IsZero() {
+		return action, invalid("record_id", "must be the id of a record")
+	}
+	return action, nil
+}
+
+func crudCreate(c *echo.Context, sys *bridge.System, r *crudRequest) error {
+	values, err := crudValues(r)
+	if err != nil {
+		return err
+	}
+	return crudWrite(c, sys, r, func(ctx context.Context, sys *bridge.System) (adapter.Record, error) {
+		return sys.Create(ctx, r.Model, values)
+	})
+}
+
+func crudUpdate(c *echo.Context, sys *bridge.System, r *crudRequest) error {
+	values, err := crudValues(r)
+	if err != nil {
+		return err
+	}
+	return crudWrite(c, sys, r, func(ctx context.Context, sys *bridge.System) (adapter.Record, error) {
+		if err := sys.Update(ctx, r.Model, []adapter.ID{r.RecordID}, values); err != nil {
+			return nil, err
+		}
+		result := maps.Clone(values)
+		result["id"] = r.RecordID
+		return result, nil
+	})
+}
+
+func crudDelete(c *echo.Context, sys *bridge.System, r *crudRequest) error {
+	return crudWrite(c, sys, r, func(ctx context.Context, sys *bridge.System) (adapter.Record, error) {
+		return nil, sys.Delete(ctx, r.Model, []adapter.ID{r.RecordID})
+	})
+}
+
+func crudRead(c *echo.Context, sys *bridge.System, r *crudRequest) error {
+	asIs := false
+	answer, err := sys.Operation(c.Request().Context(), "search_read", bridge.OperationRequest{
+		Model: r.Model, Domain: r.Domain, Fields: r.Fields, Limit: r.Limit, Offset: r.Offset, Order: r.Order, Cursor: r.Cursor,
+		Expand: r.Expand, Context: r.Context, Fallback: r.Fallback, FillEmpty: r.FillEmpty,
+		// Only what was asked for: /crud's documented answer has the fields of
+		// the request.
+		Optimize: &asIs,
+	})
+	if err != nil {
+		return err
+	}
+	tail := append(appendAside(make([]byte, 0, 128), &answer), '}', '\n')
+	return writeParts(c.Response(), `{"success":true,"result":`, answer.Result, tail)
+}
+
+// crudValues reads data.
+func crudValues(r *crudRequest) (adapter.Record, error) {
+	values, err := adapter.DecodeRecord(r.Data)
+	if err != nil || values == nil {
+		return nil, invalid("data", "must be an object of values by field")
+	}
+	return values, nil
+}
+
+type crudOutput struct {
+	Success    bool              `json:"success" doc:"Always true"`
+	Result     any               `json:"result,omitempty" doc:"create, update: the id and the values that were sent. read: the records. delete: absent"`
+	Message    string            `json:"message,omitempty" doc:"delete: what was done"`
+	Truncated  bool              `json:"truncated,omitempty" doc:"read: whether the server's own limit cut the answer"`
+	Limit      int               `json:"limit,omitempty" doc:"read: the limit that cut it" example:"200"`
+	NextCursor string            `json:"next_cursor,omitempty" doc:"read: send it as cursor to read on"`
+	Warnings   []adapter.Warning `json:"warnings,omitempty" doc:"Fields that were replaced or left out, values that were filled or changed"`
+}
+
+// crudWrite makes a change in the request's scope and answers with what it
+// gives.
+func crudWrite(c *echo.Context, sys *bridge.System, r *crudRequest, change func(context.Context, *bridge.System) (adapter.Record, error)) error {
+	sys, err := sys.WithContext(r.Context)
+	if err != nil {
+		return err
+	}
+	switch r.Fallback {
+	case adapter.FallbackKnown:
+	case adapter.FallbackAll, adapter.FallbackOff:
+		scope := sys.Scope()
+		scope.Fallback = r.Fallback
+		sys = sys.WithScope(scope)
+	default:
+		return invalid("fallback", "must be all or off")
+	}
+	ctx, warnings := adapter.WithWarnings(c.Request().Context())
+	result, err := change(ctx, sys)
+	if err != nil {
+		return err
+	}
+	out := crudOutput{Success: true, Warnings: warnings.List()}
+	if out.Result = any(result); result == nil {
+		out.Result, out.Message = nil, "Record deleted successfully"
+	}
+	return writeJSON(c.Response(), http.StatusOK, out)
+}
+
+func (a *API) registerCRUD() {
+	const path = "/api/v1/systems/{system_id}/crud"
+	op := a.operation(route{
+		id: "crud", method: http.MethodPost, path: path, tag: "Records",
+		summary: "Create, read, update or delete records",
+		description: "The member `action` says which. Other members than those of the action are refused. " +
+			"Reads are kept for five minutes, or until the model is changed through this server.",
+		errors: []int{400, 403, 404, 409, 413, 415, 422, 429, 501, 502, 503, 504},
+	})
+	op.Parameters = append(op.Parameters, systemParameter())
+	a.document(op, reflect.TypeFor[crudRequest](), reflect.TypeFor[crudOutput](), map[string]example{
+		"create": {
+			request: `{"action":"create","model":"res.partner","data":{"name":"Ahmed Al-Saudi","email":"ahmed@example.com","phone":"+966501234567","is_company":false}}`,
+			answer:  `{"success":true,"result":{"id":123,"name":"Ahmed Al-Saudi","email":"ahmed@example.com","phone":"+966501234567","is_company":false}}`,
+		},
+		"read": {
+			request: `{"action":"read","model":"res.partner","domain":[["is_company","=",false]],"fields":["name","email","phone"],"limit":10,"offset":0}`,
+			answer:  `{"success":true,"result":[{"id":123,"name":"Ahmed Al-Saudi","email":"ahmed@example.com","phone":"+966501234567"}]}`,
+		},
+		"update": {
+			request: `{"action":"update","model":"res.partner","record_id":123,"data":{"phone":"+966509876543"}}`,
+			answer:  `{"success":true,"result":{"id":123,"phone":"+966509876543"}}`,
+		},
+		"delete": {
+			request: `{"action":"delete","model":"res.partner","record_id":123}`,
+			answer:  `{"success":true,"message":"Record deleted successfully"}`,
+		},
+	})
+	a.echo.POST(echoPath(path), a.runCRUD)
+}

@@ -1,0 +1,224 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/labstack/echo/v5"
+
+	"github.com/bridgecore/bridgecore/adapter"
+	"github.com/bridgecore/bridgecore/bridge"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
+)
+
+// system returns the caller's system.
+func (a *API) system(ctx context.Context, id string) (*bridge.System, error) {
+	who := callFrom(ctx).identity
+	return a.Bridge.System(ctx, bridge.Caller{
+		Tenant: systems.Tenant(who.TenantID),
+		User:   strconv.FormatInt(who.UserID, 10),
+		Roles:  []string{string(who.Role)},
+	}, id)
+}
+
+var operationShape = shapeOf(reflect.TypeFor[bridge.OperationRequest]())
+
+// operation answers POST /systems/{system_id}/odoo/{operation}. It goes past
+// huma: a kept answer is written as the bytes that it is.
+func (a *API) runOperation(c *echo.Context) error {
+	if err := a.identify(c, false); err != nil {
+		return err
+	}
+	var request bridge.OperationRequest
+	if _, err := a.decode(c, operationShape, &request); err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	sys, err := a.system(ctx, c.Param("system_id"))
+	if err != nil {
+		return err
+	}
+	answer, err := sys.Operation(ctx, c.Param("operation"), request)
+	if err != nil {
+		return err
+	}
+	return writeAnswer(c.Response(), `{"result":`, &answer)
+}
+
+// writeAnswer writes the result between the head and what else there is to
+// say of it.
+func writeAnswer(w http.ResponseWriter, head string, answer *bridge.Answer) error {
+	var space [256]byte
+	tail := append(space[:0], `,"cached":`...)
+	tail = strconv.AppendBool(tail, answer.Cached)
+	if answer.Optimized {
+		tail = append(tail, `,"optimized":true`...)
+	}
+	tail = append(appendAside(tail, answer), '}', '\n')
+	return writeParts(w, head, answer.Result, tail)
+}
+
+// appendAside writes the members that an answer has only where they mean
+// something.
+func appendAside(b []byte, answer *bridge.Answer) []byte {
+	if answer.Truncated {
+		b = append(b, `,"truncated":true`...)
+		if answer.Limit > 0 {
+			b = strconv.AppendInt(append(b, `,"limit":`...), int64(answer.Limit), 10)
+		}
+	}
+	if answer.NextCursor != "" {
+		b = appendJSON(append(b, `,"next_cursor":`...), answer.NextCursor)
+	}
+	if len(answer.Warnings) > 0 {
+		b = appendJSON(append(b, `,"warnings":`...), answer.Warnings)
+	}
+	return b
+}
+
+func appendJSON(b []byte, v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		text = []byte("null") // texts and warnings can be written
+	}
+	return append(b, text...)
+}
+
+// writeJSON answers with a value.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	h := w.Header()
+	h["Content-Type"] = jsonType
+	h["Content-Length"] = []string{strconv.Itoa(b.Len())}
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+	return nil
+}
+
+func writeParts(w http.ResponseWriter, head string, result, tail []byte) error {
+	h := w.Header()
+	h["Content-Type"] = jsonType
+	h["Content-Length"] = []string{strconv.Itoa(len(head) + len(result) + len(tail))}
+	w.WriteHeader(http.StatusOK)
+	for _, part := range [...][]byte{[]byte(head), result, tail} {
+		if _, err := w.Write(part); err != nil {
+			return nil // the client went away; there is nobody to tell
+		}
+	}
+	return nil
+}
+
+type operationOutput struct {
+	Result     json.RawMessage   `json:"result" doc:"Odoo's answer, its numbers as it wrote them"`
+	Cached     bool              `json:"cached" doc:"Whether it was kept from an earlier request"`
+	Optimized  bool              `json:"optimized,omitempty" doc:"Whether the query was rewritten: relations read along, indexed conditions first"`
+	Truncated  bool              `json:"truncated,omitempty" doc:"Whether the operation's own limit cut the answer"`
+	Limit      int               `json:"limit,omitempty" doc:"The limit that cut it" example:"200"`
+	NextCursor string            `json:"next_cursor,omitempty" doc:"Send it as cursor to read on"`
+	Warnings   []adapter.Warning `json:"warnings,omitempty" doc:"Fields that were replaced or left out, values that were filled"`
+}
+
+func (a *API) registerOperations() {
+	const path = "/api/v1/systems/{system_id}/odoo/{operation}"
+	op := a.operation(route{
+		id: "odooOperation", method: http.MethodPost, path: path, tag: "Odoo",
+		summary:     "Call an Odoo operation",
+		description: describeOperations(),
+		errors:      []int{400, 403, 404, 409, 413, 415, 422, 429, 501, 502, 503, 504},
+	})
+	list := bridge.Operations()
+	names := make([]any, len(list))
+	for i := range list {
+		names[i] = list[i].Name
+	}
+	op.Parameters = []*huma.Param{
+		systemParameter(),
+		{Name: "operation", In: "path", Required: true, Description: "The operation", Example: "search_read", Schema: &huma.Schema{Type: huma.TypeString, Enum: names}},
+	}
+	a.document(op, reflect.TypeFor[bridge.OperationRequest](), reflect.TypeFor[operationOutput](), operationExamples)
+	a.echo.POST(echoPath(path), a.runOperation)
+}
+
+var operationExamples = map[string]example{
+	"search_read": {
+		request: `{"model":"product.product","domain":[],"fields":["id","name"],"limit":10}`,
+		answer:  `{"result":[{"id":1,"name":"Office Chair"}],"cached":false}`,
+	},
+	"read along a relation": {
+		request: `{"model":"sale.order","fields":["id","name","partner_id"],"limit":10}`,
+		answer:  `{"result":[{"id":7,"name":"S00007","partner_id":[14,"Azure Interior"],"partner_id.name":"Azure Interior","partner_id.email":"azure@example.com","partner_id.phone":"+1 555 0100"}],"cached":false,"optimized":true}`,
+	},
+	"read":        {request: `{"model":"product.product","ids":[1,2],"fields":["name","list_price"]}`},
+	"create":      {request: `{"model":"res.partner","values":{"name":"Ahmed Al-Saudi","email":"ahmed@example.com"}}`, answer: `{"result":123,"cached":false}`},
+	"write":       {request: `{"model":"res.partner","ids":[123],"values":{"phone":"+966509876543"}}`, answer: `{"result":true,"cached":false}`},
+	"call_kw":     {request: `{"model":"res.partner","method":"search_count","args":[[["is_company","=",true]]],"kwargs":{}}`},
+	"call_method": {request: `{"model":"sale.order","ids":[7],"method":"action_confirm"}`},
+}
+
+// describeOperations lists the operations with what each takes.
+func describeOperations() string {
+	var b strings.Builder
+	b.WriteString("The same for Odoo 13.0 to 19.0. `call_kw` and `call_method` call any public method; one that is an operation below is kept and bounded like it. " +
+		"A member that an operation does not take is refused. Every operation takes `model`, `context`, `expand`, `optimize`, `fallback` and `fill_empty`.\n\n" +
+		"| operation | takes | kept for | at most |\n|---|---|---|---|\n")
+	for _, op := range bridge.Operations() {
+		kept, most := "", ""
+		if op.TTL > 0 {
+			kept = fmt.Sprintf("%.0f s", op.TTL.Seconds())
+		}
+		if op.MaxLimit > 0 {
+			most = strconv.Itoa(op.MaxLimit)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", op.Name, strings.Join(op.Members, ", "), kept, most)
+	}
+	return b.String()
+}
+
+// example is one documented request with its answer, if that is shown.
+type example struct{ request, answer string }
+
+// document adds an operation that does not go through huma to the OpenAPI
+// description.
+func (a *API) document(op huma.Operation, request, answer reflect.Type, examples map[string]example) {
+	api := a.huma.OpenAPI()
+	schemas := api.Components.Schemas
+	requests, answers := map[string]*huma.Example{}, map[string]*huma.Example{}
+	for name, e := range examples {
+		requests[name] = &huma.Example{Value: json.RawMessage(e.request)}
+		if e.answer != "" {
+			answers[name] = &huma.Example{Value: json.RawMessage(e.answer)}
+		}
+	}
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		"application/json": {Schema: schemas.Schema(request, true, "Request"), Examples: requests},
+	}}
+	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
+		"application/json": {Schema: schemas.Schema(answer, true, "Answer"), Examples: answers},
+	}}}
+	problem := schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	for _, status := range op.Errors {
+		op.Responses[strconv.Itoa(status)] = &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{
+			"application/problem+json": {Schema: problem},
+		}}
+	}
+	api.AddOperation(&op)
+}
+
+func systemParameter() *huma.Param {
+	return &huma.Param{
+		Name: "system_id", In: "path", Required: true, Description: "The system_id that it was registered with", Example: "odoo_main",
+		Schema: &huma.Schema{Type: huma.TypeString},
+	}
+}

@@ -1,0 +1,55 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/bridgecore/bridgecore/bridge"
+)
+
+type fieldsInput struct {
+	SystemPath
+	Model string `query:"model" required:"true" minLength:"1" maxLength:"255" doc:"The model to describe" example:"res.partner"`
+}
+
+type fieldsOutput struct {
+	SystemID string          `json:"system_id" example:"odoo_main"`
+	Model    string          `json:"model" example:"res.partner"`
+	Fields   json.RawMessage `json:"fields" doc:"Each field with what Odoo's fields_get tells of it"`
+	Cached   bool            `json:"cached" doc:"Whether it was kept from an earlier request"`
+}
+
+func (a *API) registerStatus() {
+	const tag, path = "Systems", "/api/v1/systems/{system_id}"
+
+	register(a, route{
+		id: "systemStatus", method: http.MethodGet, path: path + "/status", tag: tag,
+		summary: "Condition of a system",
+		description: "Asks the system whether it is there, and tells its version and transport, the state of the circuit breaker " +
+			"(closed, open or half_open), and the figures of its connections and its cache. A system that is down is answered with 200 too: see health.",
+		errors: []int{403, 404},
+	}, func(ctx context.Context, in *SystemPath) (*body[bridge.Status], error) {
+		sys, err := a.system(ctx, in.SystemID)
+		if err != nil {
+			return nil, err
+		}
+		return &body[bridge.Status]{sys.Status(ctx)}, nil
+	})
+
+	register(a, route{
+		id: "systemFields", method: http.MethodGet, path: path + "/fields", tag: tag,
+		summary: "Fields of a model", description: "As the system's user sees them.",
+		errors: []int{403, 404, 422, 429, 502, 503, 504},
+	}, func(ctx context.Context, in *fieldsInput) (*body[fieldsOutput], error) {
+		sys, err := a.system(ctx, in.SystemID)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := sys.Operation(ctx, "fields_get", bridge.OperationRequest{Model: in.Model})
+		if err != nil {
+			return nil, err
+		}
+		return &body[fieldsOutput]{fieldsOutput{in.SystemID, in.Model, answer.Result, answer.Cached}}, nil
+	})
+}

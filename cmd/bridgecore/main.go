@@ -1,0 +1,147 @@
+// Command bridgecore serves one HTTP API over Odoo 13.0 to 19.0.
+//
+//	bridgecore demo                     try it: nothing to install or configure
+//	bridgecore user add admin --admin   make the first user
+//	bridgecore serve                    serve the API
+//
+// It is configured by environment variables and a .env file; every command has
+// --help. It ends with 0 when all went well, 1 when something failed, and 2
+// when it was called or configured wrongly.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/bridgecore/bridgecore/adapter"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/config"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
+)
+
+// The statuses that the program ends with.
+const (
+	statusOK     = 0
+	statusFailed = 1
+	statusUsage  = 2
+)
+
+type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Serve the HTTP API."`
+	Demo    demoCommand    `cmd:"" help:"Serve everything embedded, with simulated Odoo servers behind it, and show it at work."`
+	User    userCommands   `cmd:"" help:"Add users, change their passwords, list them."`
+	Keygen  keygenCommand  `cmd:"" help:"Print a new Fernet key for ENCRYPTION_KEY."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+
+	EnvFile string `help:"File of NAME=value lines; the environment wins over it." default:".env" type:"path" placeholder:"FILE"`
+}
+
+// world is what a command sees of the outside.
+type world struct {
+	environ        []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	envFile        string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first signal the next one has its usual effect: it ends the
+	// program at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], world{environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}))
+}
+
+// run runs the command that args name and returns the status to end with.
+func run(ctx context.Context, args []string, w world) (status int) {
+	type exit int
+	defer func() {
+		switch cause := recover().(type) {
+		case nil:
+		case exit:
+			status = int(cause)
+		default:
+			panic(cause)
+		}
+	}()
+	var c commands
+	parser, err := kong.New(&c,
+		kong.Name("bridgecore"),
+		kong.Description("One HTTP API over Odoo 13.0 to 19.0. Try it: bridgecore demo"),
+		kong.Writers(w.stdout, w.stderr),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	if err != nil {
+		panic(err) // the commands above
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(w.stderr, "bridgecore: %v\nTry: bridgecore --help\n", err)
+		return statusUsage
+	}
+	w.envFile = c.EnvFile
+	if err := command.Run(w); err != nil {
+		fmt.Fprintln(w.stderr, "bridgecore:", message(err))
+		if _, wrong := errors.AsType[config.Errors](err); wrong {
+			return statusUsage
+		}
+		return statusFailed
+	}
+	return statusOK
+}
+
+// message is an error for the person who called the program.
+func message(err error) string {
+	if e, ok := errors.AsType[*adapter.Error](err); ok {
+		return e.Message
+	}
+	return err.Error()
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(w world) error {
+	_, err := fmt.Fprintln(w.stdout, "bridgecore", version())
+	return err
+}
+
+// version is the module's version, or the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return "devel-" + s.Value[:12]
+		}
+	}
+	return "devel"
+}
+
+type keygenCommand struct{}
+
+func (keygenCommand) Run(w world) error {
+	key, err := vault.GenerateKey()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(w.stdout, key)
+	return err
+}

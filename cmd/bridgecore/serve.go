@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/bridgecore/bridgecore/breaker"
+	"github.com/bridgecore/bridgecore/bridge"
+	"github.com/bridgecore/bridgecore/cache"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/config"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/httpapi"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
+)
+
+type serveCommand struct{}
+
+func (serveCommand) Run(ctx context.Context, w world) error {
+	c, err := w.config()
+	if err != nil {
+		return err
+	}
+	note, err := c.FillSecrets()
+	if err != nil {
+		return err
+	}
+	log := newLog(w.stderr, c)
+	if note != "" {
+		log.Info(note)
+	}
+	srv, err := assemble(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	defer srv.close()
+	if err := srv.firstUser(ctx); err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
+	if err != nil {
+		return fmt.Errorf("listen on port %d: %w", c.Port, err)
+	}
+	log.Info("serving", "address", listener.Addr().String(), "environment", string(c.Environment), "version", version())
+	return srv.serve(ctx, listener)
+}
+
+// newLog writes text for people in development, otherwise JSON.
+func newLog(w io.Writer, c *config.Config) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.Environment == config.Development {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+// server is everything that serves requests, put together.
+type server struct {
+	config *config.Config
+	log    *slog.Logger
+	store  *store.Store
+	vault  *vault.Vault
+	auth   *auth.Auth
+	cache  *cache.Cache
+	bridge *bridge.Bridge
+	api    *httpapi.API
+}
+
+// assemble puts a server together. The secrets of c are filled.
+func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *server, err error) {
+	s := &server{config: c, log: log}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.vault, err = vault.New(c.EncryptionKey); err != nil {
+		return nil, config.Errors{fmt.Errorf("ENCRYPTION_KEY: %w", err)}
+	}
+	if s.store, err = openStore(ctx, c); err != nil {
+		return nil, err
+	}
+	var checkCache func(context.Context) error
+	if s.cache, checkCache, err = openCache(c, log); err != nil {
+		return nil, err
+	}
+	guard := netguard.Guard{Allowed: c.AllowedPrivateNetworks, Private: c.Environment == config.Development}
+	s.bridge, err = bridge.New(bridge.Config{
+		Source: systems.Source(s.store, s.vault), Openers: systems.Openers(guard),
+		Cache: s.cache, Logger: log,
+		Breaker: breaker.Settings{Failures: c.FailureThreshold, Cooldown: c.RecoveryTimeout.Duration()},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.auth = auth.New(s.store, auth.Config{
+		Key:             c.JWTSecretKey,
+		AccessLifetime:  time.Duration(c.AccessTokenMinutes) * time.Minute,
+		RefreshLifetime: time.Duration(c.RefreshTokenDays) * 24 * time.Hour,
+	})
+	appVersion := c.AppVersion
+	if appVersion == "" {
+		appVersion = version()
+	}
+	s.api = httpapi.New(httpapi.Config{
+		Store: s.store, Auth: s.auth, Vault: s.vault, Bridge: s.bridge, CheckCache: checkCache, Guard: guard,
+		Log: log, Name: c.AppName, Version: appVersion, Environment: string(c.Environment),
+		CORSOrigins: c.CORSOrigins, MaxBody: c.MaxBodyBytes, Timeout: c.RequestTimeout.Duration(),
+	})
+	return s, nil
+}
+
+// openCache keeps answers in the process, in front of Redis where there is
+// one; check then asks whether it answers.
+func openCache(c *config.Config, log *slog.Logger) (_ *cache.Cache, check func(context.Context) error, err error) {
+	if c.RedisURL.IsZero() {
+		return cache.New(cache.NewMemory(0)), nil, nil
+	}
+	redis, err := cache.NewRedis(cache.RedisConfig{URL: c.RedisURL.Reveal(), Prefix: "bridgecore:", Logger: log})
+	if err != nil {
+		return nil, nil, config.Errors{fmt.Errorf("REDIS_URL: %w", err)}
+	}
+	return cache.New(cache.NewTwoLevel(redis, cache.TwoLevelConfig{})), redis.Ping, nil
+}
+
+// firstUser makes the user that the configuration names for an empty database,
+// or says how to make one.
+func (s *server) firstUser(ctx context.Context) error {
+	has, err := s.store.HasUsers(ctx)
+	if err != nil || has {
+		return err
+	}
+	if s.config.AdminPassword.IsZero() {
+		s.log.Warn("nobody can log in yet; make the first user with: bridgecore user add admin --admin")
+		return nil
+	}
+	u := store.User{Username: "admin", Role: store.Admin}
+	if err := addUser(ctx, s.store, "default", &u, s.config.AdminPassword.Reveal()); err != nil {
+		return config.Errors{fmt.Errorf("BRIDGECORE_ADMIN_PASSWORD: %s", message(err))}
+	}
+	s.log.Info("made the first user from BRIDGECORE_ADMIN_PASSWORD", "username", u.Username)
+	return nil
+}
+
+// serve serves until ctx ends, then lets the requests under way finish.
+func (s *server) serve(ctx context.Context, listener net.Listener) error {
+	timeout := s.config.RequestTimeout.Duration()
+	web := &http.Server{
+		Handler:           s.api,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		WriteTimeout:      timeout + 30*time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- web.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	s.log.Info("shutting down: requests under way may finish; interrupt again to end at once")
+	s.api.Drain()
+	if delay := s.config.ShutdownDelay.Duration(); delay > 0 {
+		// Load balancers need a moment to see that /readyz says no.
+		time.Sleep(delay)
+	}
+	last, cancel := context.WithTimeout(context.Background(), timeout+5*time.Second)
+	defer cancel()
+	if err := web.Shutdown(last); err != nil {
+		return fmt.Errorf("requests did not finish in time: %w", errors.Join(err, web.Close()))
+	}
+	return nil
+}
+
+// close frees everything, the last opened first.
+func (s *server) close() {
+	if s.bridge != nil {
+		s.report("close the systems' connections", s.bridge.Close())
+	}
+	if s.cache != nil {
+		s.report("close the cache", s.cache.Close())
+	}
+	if s.store != nil {
+		s.report("close the database", s.store.Close())
+	}
+}
+
+func (s *server) report(what string, err error) {
+	if err != nil {
+		s.log.Error("could not "+what, "error", err)
+	}
+}

@@ -1,0 +1,364 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// guide plays the tour: a program that knows nothing but the server's URL.
+type guide struct {
+	scene *scene
+	out   io.Writer
+	web   *http.Client
+	token string
+	steps int
+
+	record json.Number // the partner that was created
+}
+
+// tour shows the server's main job over HTTP. It fails at the first step that
+// does not give what it must.
+func (s *scene) tour(ctx context.Context, out io.Writer) error {
+	g := &guide{scene: s, out: out, web: &http.Client{Timeout: 30 * time.Second}}
+	defer g.web.CloseIdleConnections()
+	g.say("BridgeCore demo: one API at %s, simulated Odoo 13.0, 17.0 and 19.0 behind it.\n", s.URL)
+	for _, step := range []struct {
+		title string
+		play  func(context.Context) error
+	}{
+		{"Log in", g.login},
+		{"Register a system", g.register},
+		{"Create a record", g.create},
+		{"Read it", g.read},
+		{"Read again: now the answer is kept", g.cached},
+		{"Update it: nothing stale is read afterwards", g.update},
+		{"The same question to three versions", g.versions},
+		{"Requests that are refused", g.refused},
+		{"An Odoo goes down: after five failures its breaker opens", g.down},
+		{"It comes back: one probe closes the breaker", g.recovery},
+	} {
+		g.steps++
+		g.say("\n%d. %s\n", g.steps, step.title)
+		if err := step.play(ctx); err != nil {
+			g.say("   FAILED: %v\n", err)
+			return fmt.Errorf("step %d, %q: %w", g.steps, step.title, err)
+		}
+	}
+	g.say("\nAll %d steps gave what they must.\n", g.steps)
+	return nil
+}
+
+func (g *guide) say(format string, args ...any) { _, _ = fmt.Fprintf(g.out, format, args...) }
+
+// reply is what the server answered.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+	took   time.Duration
+	json   struct {
+		AccessToken string          `json:"access_token"`
+		SystemID    string          `json:"system_id"`
+		Success     *bool           `json:"success"`
+		Cached      *bool           `json:"cached"`
+		Result      json.RawMessage `json:"result"`
+		Detail      string          `json:"detail"`
+		Version     string          `json:"version"`
+		Warnings    []struct{ Message string }
+		Error       struct{ Code string }
+		Health      struct{ Healthy bool }
+		Breaker     struct {
+			State        string
+			FailureCount int `json:"failure_count"`
+		} `json:"circuit_breaker"`
+	}
+}
+
+// ask sends a request, says it, and fails unless the answer has the status.
+func (g *guide) ask(ctx context.Context, want int, method, path, body string) (*reply, error) {
+	r, err := g.send(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	answer := shorten(hide(string(r.body)), 150)
+	if r.json.Error.Code != "" {
+		answer = r.json.Error.Code + ": " + shorten(r.json.Detail, 200)
+	}
+	g.say("   %s %s %s\n     -> %d in %s  %s\n", method, path, shorten(hide(body), 100), r.status, r.took.Round(10*time.Microsecond), answer)
+	if r.status != want {
+		return nil, fmt.Errorf("%s %s answered %d, not %d: %s", method, path, r.status, want, r.body)
+	}
+	return r, nil
+}
+
+func (g *guide) send(ctx context.Context, method, path, body string) (*reply, error) {
+	req, err := http.NewRequestWithContext(ctx, method, g.scene.URL+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if g.token != "" {
+		req.Header.Set("Authorization", "Bearer "+g.token)
+	}
+	start := time.Now()
+	res, err := g.web.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	r := &reply{status: res.StatusCode, header: res.Header}
+	if r.body, err = io.ReadAll(io.LimitReader(res.Body, 1<<20)); err != nil {
+		return nil, err
+	}
+	r.took = time.Since(start)
+	return r, json.Unmarshal(r.body, &r.json)
+}
+
+func shorten(s string, most int) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most]) + "..."
+	}
+	return s
+}
+
+// hide keeps passwords and tokens from the screen.
+func hide(body string) string {
+	var v map[string]any
+	if json.Unmarshal([]byte(body), &v) != nil {
+		return body
+	}
+	hidden := false
+	for _, m := range []any{v, v["connection_config"]} {
+		m, _ := m.(map[string]any)
+		for _, name := range []string{"password", "access_token", "refresh_token"} {
+			if _, there := m[name]; there {
+				m[name], hidden = "...", true
+			}
+		}
+	}
+	if !hidden {
+		return body
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v)
+	return b.String()
+}
+
+const tourSystem = "my_odoo"
+
+func crudPath(system string) string { return "/api/v1/systems/" + system + "/crud" }
+
+func operationPath(system, operation string) string {
+	return "/api/v1/systems/" + system + "/odoo/" + operation
+}
+
+func (g *guide) login(ctx context.Context) error {
+	r, err := g.ask(ctx, 200, "POST", "/api/v1/auth/login", fmt.Sprintf(`{"username":%q,"password":%q}`, demoUser, demoPassword))
+	if err != nil {
+		return err
+	}
+	if g.token = r.json.AccessToken; g.token == "" {
+		return fmt.Errorf("no token")
+	}
+	return nil
+}
+
+func (g *guide) register(ctx context.Context) error {
+	odoo := g.scene.odoos["odoo17"]
+	body, err := json.Marshal(map[string]any{
+		"system_id": tourSystem, "system_type": "odoo", "system_version": odoo.Version, "name": "Tour",
+		"connection_config": map[string]string{"url": odoo.URL, "database": odoo.Database, "username": odoo.Username, "password": odoo.Password},
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := g.ask(ctx, 201, "POST", "/api/v1/systems", string(body)); err != nil {
+		return err
+	}
+	r, err := g.ask(ctx, 200, "GET", "/api/v1/systems/"+tourSystem+"/status", "")
+	if err != nil {
+		return err
+	}
+	if !r.json.Health.Healthy || r.json.Version != "17.0" || r.json.Breaker.State != "closed" {
+		return fmt.Errorf("the system is not in order: %s", r.body)
+	}
+	return nil
+}
+
+func (g *guide) create(ctx context.Context) error {
+	r, err := g.ask(ctx, 200, "POST", crudPath(tourSystem),
+		`{"action":"create","model":"res.partner","data":{"name":"Ahmed Al-Saudi","email":"ahmed@example.com","phone":"+966501234567"}}`)
+	if err != nil {
+		return err
+	}
+	var made struct {
+		ID   json.Number
+		Name string
+	}
+	if err := json.Unmarshal(r.json.Result, &made); err != nil || made.ID == "" || made.Name != "Ahmed Al-Saudi" {
+		return fmt.Errorf("no record came back: %s", r.body)
+	}
+	g.record = made.ID
+	return nil
+}
+
+func (g *guide) read(ctx context.Context) error {
+	phone, err := g.phone(ctx)
+	if err == nil && phone != "+966501234567" {
+		err = fmt.Errorf("the phone is %q", phone)
+	}
+	return err
+}
+
+// phone reads the record that was created.
+func (g *guide) phone(ctx context.Context) (string, error) {
+	r, err := g.ask(ctx, 200, "POST", crudPath(tourSystem),
+		`{"action":"read","model":"res.partner","domain":[["id","=",`+g.record.String()+`]],"fields":["name","email","phone"]}`)
+	if err != nil {
+		return "", err
+	}
+	var found []struct{ Phone string }
+	if err := json.Unmarshal(r.json.Result, &found); err != nil || len(found) != 1 {
+		return "", fmt.Errorf("not one record came back: %s", r.body)
+	}
+	return found[0].Phone, nil
+}
+
+const ordersWithPartner = `{"model":"sale.order","fields":["name","partner_id","partner_id.email","amount_total"],"limit":3}`
+
+func (g *guide) cached(ctx context.Context) error {
+	var took [2]time.Duration
+	for i, want := range []bool{false, true} {
+		r, err := g.ask(ctx, 200, "POST", operationPath("odoo19", "search_read"), ordersWithPartner)
+		if err != nil {
+			return err
+		}
+		if r.json.Cached == nil || *r.json.Cached != want {
+			return fmt.Errorf("cached should be %t: %s", want, r.body)
+		}
+		took[i] = r.took
+	}
+	g.say("   from Odoo %s, from the cache %s\n", took[0].Round(10*time.Microsecond), took[1].Round(10*time.Microsecond))
+	return nil
+}
+
+func (g *guide) update(ctx context.Context) error {
+	_, err := g.ask(ctx, 200, "POST", crudPath(tourSystem),
+		`{"action":"update","model":"res.partner","record_id":`+g.record.String()+`,"data":{"phone":"+966509876543"}}`)
+	if err != nil {
+		return err
+	}
+	phone, err := g.phone(ctx)
+	if err == nil && phone != "+966509876543" {
+		err = fmt.Errorf("the phone is %q", phone)
+	}
+	return err
+}
+
+// versions asks for a field that was renamed in 14.0.
+func (g *guide) versions(ctx context.Context) error {
+	for _, system := range g.scene.Systems {
+		r, err := g.ask(ctx, 200, "POST", operationPath(system.SystemID, "search_read"), `{"model":"account.move","fields":["name","move_type"],"limit":1}`)
+		if err != nil {
+			return err
+		}
+		var moves []map[string]any
+		if err := json.Unmarshal(r.json.Result, &moves); err != nil || len(moves) != 1 || moves[0]["move_type"] == nil {
+			return fmt.Errorf("no invoice with its move_type: %s", r.body)
+		}
+		if len(r.json.Warnings) > 0 {
+			g.say("     %s says: %s\n", system.SystemID, r.json.Warnings[0].Message)
+		}
+	}
+	return nil
+}
+
+func (g *guide) refused(ctx context.Context) error {
+	if _, err := g.ask(ctx, 422, "POST", operationPath("odoo17", "search_read"), `{"model":"res.partner","fields":["name","fone"]}`); err != nil {
+		return err
+	}
+	if _, err := g.ask(ctx, 422, "POST", operationPath("odoo17", "search"), `{"model":"res.partner","domain":["|",["name","=","x"]]}`); err != nil {
+		return err
+	}
+	token := g.token
+	g.token = "not-a-token"
+	_, err := g.ask(ctx, 401, "GET", "/api/v1/systems", "")
+	g.token = token
+	return err
+}
+
+// down takes the simulated 13.0 away.
+func (g *guide) down(ctx context.Context) error {
+	g.scene.odoos["odoo13"].Down()
+	const most = 10
+	for i := range most {
+		// Another question each time, so that none is answered from the cache.
+		r, err := g.ask(ctx, 503, "POST", operationPath("odoo13", "search_count"), `{"model":"res.partner","domain":[["id",">",`+strconv.Itoa(i)+`]]}`)
+		if err != nil {
+			return err
+		}
+		state, err := g.state(ctx)
+		if err != nil {
+			return err
+		}
+		if state == "open" {
+			break
+		}
+		if r.json.Error.Code != "unavailable" || i == most-1 {
+			return fmt.Errorf("the breaker is %s after %d requests", state, i+1)
+		}
+	}
+	g.say("   The breaker is open: requests are answered at once, without asking.\n")
+	r, err := g.ask(ctx, 503, "POST", operationPath("odoo13", "search_count"), `{"model":"res.partner"}`)
+	if err != nil {
+		return err
+	}
+	if r.header.Get("Retry-After") == "" {
+		return fmt.Errorf("no Retry-After")
+	}
+	g.say("     Retry-After: %s s\n   Other systems are not touched:\n", r.header.Get("Retry-After"))
+	_, err = g.ask(ctx, 200, "POST", operationPath("odoo19", "search_count"), `{"model":"res.partner"}`)
+	return err
+}
+
+// state is that of odoo13's breaker.
+func (g *guide) state(ctx context.Context) (string, error) {
+	r, err := g.send(ctx, "GET", "/api/v1/systems/odoo13/status", "")
+	if err != nil {
+		return "", err
+	}
+	return r.json.Breaker.State, nil
+}
+
+func (g *guide) recovery(ctx context.Context) error {
+	if err := g.scene.odoos["odoo13"].Up(); err != nil {
+		return err
+	}
+	g.say("   The demo waits %s where a real server waits a minute.\n", demoRecovery)
+	select {
+	case <-time.After(demoRecovery + 100*time.Millisecond):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if _, err := g.ask(ctx, 200, "POST", operationPath("odoo13", "search_count"), `{"model":"res.partner","domain":[["is_company","=",true]]}`); err != nil {
+		return err
+	}
+	state, err := g.state(ctx)
+	if err == nil && state != "closed" {
+		err = fmt.Errorf("the breaker is %s", state)
+	}
+	if err == nil {
+		g.say("   The breaker is closed again.\n")
+	}
+	return err
+}
