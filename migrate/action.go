@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"maps"
@@ -80,7 +81,7 @@ func actionOf(r *Rule, h *Hop, funcs map[string]Func) action {
 		for k, v := range newValueTable(r.Back) {
 			back[k] = v
 		}
-		return mapAction{rule: r, values: newValueTable(r.Values), back: back}
+		return mapAction{rule: r, values: newValueTable(r.Values), back: back, several: several(r.Values)}
 	case Table:
 		return newTableAction(r)
 	case Convert:
@@ -212,6 +213,18 @@ func invert(rows []Row) valueTable {
 type mapAction struct {
 	rule         *Rule
 	values, back valueTable
+	several      map[string]bool // new values that more than one old value becomes
+}
+
+func several(rows []Row) map[string]bool {
+	seen, out := map[string]bool{}, map[string]bool{}
+	for _, r := range rows {
+		if k, ok := scalarKey(r.To[0]); ok && r.To[0] != nil {
+			out[k] = seen[k]
+			seen[k] = true
+		}
+	}
+	return out
 }
 
 func (a mapAction) up(c *call, old, new []any) error {
@@ -254,12 +267,14 @@ func unknown(c *call, r *Rule, v any, to *any) error {
 	return nil
 }
 
-func (a mapAction) down(_ *call, new, old []any) error {
+func (a mapAction) down(c *call, new, old []any) error {
 	v := new[0]
 	if isAbsent(v) {
 		return nil
 	}
 	if from, ok := a.back.get(v); ok {
+		k, _ := scalarKey(v)
+		c.free = a.several[k]
 		if from != nil {
 			old[0] = from
 		}
@@ -443,7 +458,7 @@ type addAction struct {
 }
 
 func (a addAction) up(c *call, old, new []any) error {
-	if !isAbsent(old[0]) && old[0] != nil {
+	if !isAbsent(old[0]) && old[0] != nil && !(a.rule.OverEmpty && empty(old[0])) {
 		c.fate = Carried
 		new[0] = old[0]
 		return nil
@@ -745,7 +760,7 @@ type funcAction struct {
 
 func (a funcAction) up(c *call, old, new []any) error {
 	c.fate = Converted
-	return a.call(a.f.Up, old, new)
+	return a.call(c, a.f.Up, old, new)
 }
 
 func (a funcAction) down(c *call, new, old []any) error {
@@ -755,14 +770,21 @@ func (a funcAction) down(c *call, new, old []any) error {
 		}
 		return nil
 	}
-	return a.call(a.f.Down, new, old)
+	return a.call(c, a.f.Down, new, old)
 }
 
-func (a funcAction) call(f func([]any) ([]any, error), from, to []any) error {
+func (a funcAction) call(c *call, f func([]any) ([]any, error), from, to []any) error {
 	if f == nil {
 		return fmt.Errorf("function %s has no such direction", a.rule.Kind)
 	}
 	got, err := f(slices.Clone(from))
+	if errors.Is(err, ErrNeedsPerson) {
+		c.fate, c.ask = NeedsPerson, true
+		for i := range to {
+			to[i] = Absent
+		}
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -79,9 +79,10 @@
 //	    empty string or an empty list; with "empty: true" also where it is
 //	    false. (Odoo writes false for every empty value.)
 //	add: {field: f, value: v}     or {field: f, from: g} or {field: f, from: g, values: {...}} or {field: f}
-//	    A newly required field, filled where it is absent or null: with a
-//	    value, from another field of the old record, through a table, or by a
-//	    person (then the report says so). Going back it is left out.
+//	    A newly required field, filled where it is absent or null (with
+//	    "empty: true" also where it is false, "" or []): with a value, from
+//	    another field of the old record, through a table, or by a person (then
+//	    the report says so). Going back it is left out.
 //	split: {field: f, to: [a, b], separator: " "}
 //	    The text up to the first separator goes to a, the rest to b.
 //	merge: {from: [a, b], to: c, by: KIND}

@@ -462,12 +462,12 @@ func (l *loader) deflt(r *Rule, n *yaml.Node) []*Rule {
 }
 
 func (l *loader) add(r *Rule, n *yaml.Node) []*Rule {
-	m, ok := l.parts(n, Add, []string{"field"}, "value", "from", "values")
+	m, ok := l.parts(n, Add, []string{"field"}, "value", "from", "values", "empty")
 	if !ok {
 		return nil
 	}
 	l.fieldTo(r, m)
-	r.Via = l.text(m["from"])
+	r.Via, r.OverEmpty = l.text(m["from"]), l.boolean(m["empty"])
 	if m["value"] != nil {
 		r.Value, r.HasValue = l.value(m["value"]), true
 	}

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -27,6 +28,11 @@ type Func struct {
 	Up   func(old []any) ([]any, error)
 	Down func(new []any) ([]any, error) // nil: the fields can't be had back without residue
 }
+
+// ErrNeedsPerson is what a [Func] returns for values that only a person can
+// translate: the new fields are left out, the residue keeps the old ones, and
+// the report says so.
+var ErrNeedsPerson = errors.New("needs a person")
 
 // Replaced is a rule of a lower layer that one of an upper layer took the
 // place of.

@@ -79,6 +79,7 @@ type alternative struct {
 	when    []condition
 	in, out []int // places in the op's in and out
 	via     int   // slot of the rule's Via field, -1 without
+	person  bool  // the rule asks for a person
 }
 
 // condition is a test with the slot of its field and, where the operation
@@ -310,7 +311,8 @@ func (b *builder) op(l leg, group []*Rule, old, new []string, next map[string]in
 				o.fills = o.fills || !slices.ContainsFunc(row.From, func(v any) bool { return v != nil })
 			}
 		}
-		o.person = o.person || r.Person || l.model.Person
+		o.person = o.person || l.model.Person
+		a.person = r.Person
 		o.alts = append(o.alts, a)
 	}
 	return o

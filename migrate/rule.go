@@ -89,7 +89,7 @@ type Rule struct {
 	Model     string // move, lookup: the other model
 	Side      string // move: the other model's field
 	Link      string // move: the other model's field that refers here
-	OverEmpty bool   // default: false is filled too
+	OverEmpty bool   // default, add: false is filled too
 
 	Source   string
 	Severity []Severity

@@ -132,7 +132,7 @@ func (r *runner) up(o *op) error {
 	}
 	if r.tally != nil {
 		acted := alt != nil
-		r.tally.op(o, old, new, r.c.fate, acted && (r.c.ask || o.person && some))
+		r.tally.op(o, old, new, r.c.fate, acted && (r.c.ask || (o.person || alt.person) && some))
 	}
 	if r.opts.NoResidue {
 		return nil
@@ -320,7 +320,7 @@ func (r *runner) down(o *op, residue *Residue) error {
 	for i, s := range o.in {
 		r.vals[s] = old[i]
 	}
-	if residue == nil && r.back != nil && !r.opts.Partial {
+	if residue == nil && r.back != nil {
 		r.say(o, old)
 	}
 	return nil
