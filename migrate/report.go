@@ -138,7 +138,9 @@ func (r *Report) add(fields []FieldReport) {
 	}
 	for i := range r.Fields {
 		f := &r.Fields[i]
-		slices.SortStableFunc(f.Samples, func(a, b Sample) int { return cmp.Compare(a.Record, b.Record) })
+		slices.SortStableFunc(f.Samples, func(a, b Sample) int {
+			return cmp.Or(cmp.Compare(a.Record, b.Record), cmp.Compare(brief(a.Value), brief(b.Value)))
+		})
 		f.Samples = f.Samples[:min(len(f.Samples), mostSamples)]
 	}
 }
@@ -149,6 +151,28 @@ type tally struct {
 	asked  bool  // the record at hand needs a person
 	nodes  map[*node]*nodeTally
 	at     *nodeTally
+
+	records, migrated, residues, persons int64
+}
+
+// begin starts the account of the record at a place.
+func (t *tally) begin(place int64) {
+	t.record, t.asked = place, false
+}
+
+// end closes it.
+func (t *tally) end(migrated, residue bool) {
+	t.records++
+	if !migrated {
+		return
+	}
+	t.migrated++
+	if residue {
+		t.residues++
+	}
+	if t.asked {
+		t.persons++
+	}
 }
 
 type nodeTally struct {
@@ -265,6 +289,20 @@ func (t *tally) op(o *op, old, new []any, fate Fate, ask bool) {
 		for _, name := range o.new {
 			t.count(lineKey{op: o, name: name, made: true, fate: NeedsPerson}, nil)
 		}
+	}
+}
+
+// back counts what going down said.
+func (t *tally) back(b Back) {
+	if t.at == nil {
+		t.at = &nodeTally{prog: &program{}, lines: map[lineKey]*line{}, others: map[string]int64{}}
+		t.nodes[nil] = t.at
+	}
+	for _, f := range b.MadeUp {
+		t.count(lineKey{name: f, made: true, fate: Defaulted}, b.Record[f])
+	}
+	for _, f := range b.Lost {
+		t.count(lineKey{name: f, fate: Dropped}, nil)
 	}
 }
 
