@@ -96,10 +96,8 @@ func termDelay(old []any) ([]any, error) {
 
 // restOfHundred turns the share that must match into the tolerance, and back.
 func restOfHundred(old []any) ([]any, error) {
-	if _, isNumber := old[0].(json.Number); !isNumber {
-		if r, ok := rational(old[0]); !ok || r.Sign() == 0 {
-			return old, nil // empty
-		}
+	if old[0] == nil || old[0] == false || old[0] == migrate.Absent {
+		return old, nil
 	}
 	r, ok := rational(old[0])
 	if !ok {
