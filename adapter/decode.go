@@ -28,11 +28,33 @@ func decodeRecord(r Record, target any) error {
 		if !present {
 			continue
 		}
-		if err := decodeValue(value, v.FieldByIndex(index)); err != nil {
-			return &Error{Code: InvalidArgument, Field: name, Message: fmt.Sprintf("field %q does not fit %s", name, v.FieldByIndex(index).Type()), Err: err}
+		field, err := reachField(v, index)
+		if err == nil {
+			err = decodeValue(value, field)
+		}
+		if err != nil {
+			return &Error{Code: InvalidArgument, Field: name, Message: fmt.Sprintf("field %q does not fit %s", name, v.Type().FieldByIndex(index).Type), Err: err}
 		}
 	}
 	return nil
+}
+
+// reachField is v.FieldByIndex, which makes the embedded structs on its way
+// where they are nil pointers.
+func reachField(v reflect.Value, index []int) (reflect.Value, error) {
+	for _, i := range index {
+		if v.Kind() == reflect.Pointer {
+			if v.IsNil() {
+				if !v.CanSet() {
+					return v, fmt.Errorf("the embedded %s is nil and can't be set", v.Type())
+				}
+				v.Set(reflect.New(v.Type().Elem()))
+			}
+			v = v.Elem()
+		}
+		v = v.Field(i)
+	}
+	return v, nil
 }
 
 func decodeValue(value any, field reflect.Value) error {

@@ -269,6 +269,7 @@ var benchDomain = []byte(`["&",["active","=",true],"|",["name","ilike","azure in
 // against reports how the benchmark's time per loop compares with that of
 // another way to do the same.
 func against(b *testing.B, name string, other func()) {
+	b.Helper()
 	perLoop := float64(b.Elapsed()) / float64(b.N)
 	b.StopTimer()
 	rounds := 0

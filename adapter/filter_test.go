@@ -134,7 +134,7 @@ func TestValidate(t *testing.T) {
 		assert.NoError(t, adapter.Validate(filter(t, domain), w.Schema, "partner"), domain)
 	}
 	tests := []struct{ domain, field, message string }{
-		{`[["nmae","=",1]]`, "nmae", `unknown field "nmae" on partner; did you mean "name"?`},
+		{`[["naem","=",1]]`, "naem", `unknown field "naem" on partner; did you mean "name"?`},
 		{`["|",["name","=",1],"!",["zzz","=",1]]`, "zzz", `unknown field "zzz" on partner`},
 		{`[["country_id.cod","=",1]]`, "country_id.cod", `unknown field "cod" on country; did you mean "code"?`},
 		{`[["country_id","any",[["nam","=",1]]]]`, "country_id.nam", `unknown field "nam" on country; did you mean "name"?`},
@@ -171,7 +171,7 @@ func TestNearest(t *testing.T) {
 	w := newWorld(t)
 	names := slices.Sorted(maps.Keys(w.schemas["partner"].Fields))
 	for name, want := range map[string]string{
-		"nmae": "name", "emial": "email", "country": "", "country_ids": "country_id", "parentid": "parent_id",
+		"naem": "name", "emial": "email", "country": "", "country_ids": "country_id", "parentid": "parent_id",
 		"x": "", "": "", "xxxxxxxx": "", strings.Repeat("a", 1000): "",
 	} {
 		assert.Equal(t, want, adapter.Nearest(name, names), name)

@@ -1,8 +1,10 @@
 package adapter
 
 import (
+	"errors"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Validate holds f against the schemas of the models that it touches. The
@@ -41,7 +43,7 @@ func (v *validator) cond(c Cond, schema *Schema, prefix string) error {
 	}
 	field, next, err := v.resolve(c.Field, schema)
 	if err != nil {
-		if e, ok := err.(*Error); ok && prefix != "" && e.Code == InvalidArgument {
+		if e, ok := errors.AsType[*Error](err); ok && prefix != "" && e.Code == InvalidArgument {
 			e.Field = prefix + e.Field
 		}
 		return err
@@ -154,25 +156,14 @@ func valueProblem(value any, t FieldType) string {
 		if !isText {
 			return "a date is written as a text such as \"2025-01-31\""
 		}
-		if _, ok := parseMoment(text); !ok && !isRelativeDate(text) {
+		if _, ok := parseMoment(text); ok {
+			return ""
+		}
+		if _, ok := relativeMoment(text, time.Time{}); !ok {
 			return quote(text) + " is no date; write it as \"2025-01-31\" or \"2025-01-31 13:45:00\""
 		}
 	}
 	return ""
-}
-
-// isRelativeDate reports whether s looks like the dates relative to now that
-// Odoo 19.0 reads: "today", "now", "-1d", "=monday +2w".
-func isRelativeDate(s string) bool {
-	for _, word := range strings.Fields(s) {
-		switch {
-		case word == "today", word == "now":
-		case strings.HasPrefix(word, "+"), strings.HasPrefix(word, "-"), strings.HasPrefix(word, "="):
-		default:
-			return false
-		}
-	}
-	return strings.TrimSpace(s) != ""
 }
 
 // unknownField names a field that a model lacks, and the nearest that it has.

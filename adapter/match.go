@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Match reports whether f holds for r, as Odoo means it:
@@ -39,6 +40,9 @@ type MatchOptions struct {
 	// of fields, which are otherwise guessed from the values.
 	Model    string
 	Resolver Resolver
+	// Now is what dates such as "today -1w" (Odoo 19.0) are relative to; the
+	// zero value is the time at which the filter is prepared.
+	Now time.Time
 }
 
 // Resolver answers what filters ask about other records.
@@ -62,7 +66,10 @@ type Matcher struct{ test test }
 // NewMatcher prepares f. An error is ErrInvalidArgument for a condition that
 // has no meaning, or ErrUnsupported for one that needs a Resolver.
 func NewMatcher(f Filter, opts MatchOptions) (*Matcher, error) {
-	c := compiler{Resolver: opts.Resolver}
+	c := compiler{Resolver: opts.Resolver, now: opts.Now}
+	if c.now.IsZero() {
+		c.now = time.Now()
+	}
 	t, err := c.filter(f, opts.Model)
 	if err != nil {
 		return nil, err
@@ -75,7 +82,10 @@ func (m *Matcher) Match(r Record) (bool, error) { return m.test(r) }
 
 type test func(r Record) (bool, error)
 
-type compiler struct{ Resolver Resolver }
+type compiler struct {
+	Resolver Resolver
+	now      time.Time
+}
 
 func always(b bool) test { return func(Record) (bool, error) { return b, nil } }
 
@@ -179,6 +189,9 @@ func (c *compiler) cond(cond Cond, model string) (test, error) {
 	if problem := checkValue(cond.Op, cond.Value); problem != "" {
 		return nil, wrongValue(cond, model, problem)
 	}
+	if field.Type == Date || field.Type == DateTime {
+		cond.Value = c.absolute(cond.Value, field.Type)
+	}
 	if op.negative != "" {
 		// A negation holds exactly where its positive does not.
 		cond.Op = op.negative
@@ -203,6 +216,29 @@ func (c *compiler) cond(cond Cond, model string) (test, error) {
 		return c.order(cond, field), nil
 	}
 	return c.equal(cond, model, field), nil
+}
+
+// absolute replaces dates relative to now by what they are now.
+func (c *compiler) absolute(value any, t FieldType) any {
+	switch v := value.(type) {
+	case []any:
+		list := make([]any, len(v))
+		for i, item := range v {
+			list[i] = c.absolute(item, t)
+		}
+		return list
+	case string:
+		if _, ok := parseMoment(v); ok {
+			return v
+		}
+		if m, ok := relativeMoment(v, c.now); ok {
+			if m.day || t == Date {
+				return m.at.Format(time.DateOnly)
+			}
+			return m.at.Format(time.DateTime)
+		}
+	}
+	return value
 }
 
 func wrongValue(cond Cond, model, problem string) error {
@@ -352,11 +388,14 @@ type wanted struct {
 	blank bool // ""
 	zero  bool // 0
 	set   bool // true, which every value that is set equals
+	// What a relation is compared with: a text asks for a display name, even
+	// where it looks like an id.
+	ids   map[key]struct{}
 	names map[string]struct{}
 }
 
 func newWanted(values ...any) *wanted {
-	w := &wanted{keys: make(map[key]struct{}, len(values)), names: map[string]struct{}{}}
+	w := &wanted{keys: make(map[key]struct{}, len(values)), ids: map[key]struct{}{}, names: map[string]struct{}{}}
 	for _, v := range values {
 		w.add(v)
 	}
@@ -400,6 +439,7 @@ func (w *wanted) add(v any) {
 		w.zero = true
 	}
 	w.keys[d.key()] = struct{}{}
+	w.ids[d.key()] = struct{}{}
 	w.keys[key{kind: 's', text: d.literal}] = struct{}{}
 	if one := (decimal{digits: "1", exp: 1}).key(); d.key() == one {
 		w.keys[key{kind: 'b'}] = struct{}{}
@@ -461,11 +501,8 @@ func (w *wanted) matchesID(id ID) bool {
 		return w.has(key{kind: 's', text: id.text})
 	}
 	d, _ := parseDecimal(id.text)
-	if _, asName := w.names[id.text]; asName {
-		// A text asks for a name, even where it looks like an id.
-		return false
-	}
-	return w.has(d.key())
+	_, ok := w.ids[d.key()]
+	return ok
 }
 
 func isNumeric(t FieldType) bool { return t == Integer || t == Float || t == Monetary }
@@ -674,6 +711,10 @@ func (c *compiler) order(cond Cond, field Field) test {
 		number, isNumber = decimalOf(1)
 	}
 	asTime, isTime := parseMoment(limit)
+	if !isTime && limit != "" {
+		// Where the type is not known, the record's value must be a date too.
+		asTime, isTime = relativeMoment(limit, c.now)
+	}
 	if field.Type != "" && field.Type != Unknown && field.Type != Date && field.Type != DateTime {
 		isTime = false
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -11,17 +12,17 @@ import (
 	"github.com/bridgecore/bridgecore/adapter"
 )
 
-func record(t testing.TB, text string) adapter.Record {
-	t.Helper()
+func record(tb testing.TB, text string) adapter.Record {
+	tb.Helper()
 	r, err := adapter.DecodeRecord([]byte(text))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return r
 }
 
-func filter(t testing.TB, text string) adapter.Filter {
-	t.Helper()
+func filter(tb testing.TB, text string) adapter.Filter {
+	tb.Helper()
 	f, err := adapter.ParseDomainJSON([]byte(text))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return f
 }
 
@@ -135,6 +136,9 @@ func TestMatch(t *testing.T) {
 		{`["big","<",12345678901234567892]`, true},
 		{`["tiny",">",0]`, true},
 		{`["tiny","<",1e-399]`, true},
+		{`["big","<",1e99999999999999999999]`, true},
+		{`["big",">",1e-99999999999999999999]`, true},
+		{`["big",">",-1e99999999999999999999]`, true},
 		{`["zero",">",-1]`, true},
 		{`["text_amount",">",9]`, true},
 		{`["name",">","Azure"]`, true},
@@ -173,6 +177,7 @@ func TestMatch(t *testing.T) {
 		{`["parent_id","=","Azure"]`, true},
 		{`["parent_id","=","azure"]`, false},
 		{`["parent_id","=","3"]`, false},
+		{`["parent_id","in",["3",3]]`, true},
 		{`["parent_id","ilike","azu"]`, true},
 		{`["parent_id","not ilike","azu"]`, false},
 		{`["parent_id","=ilike","azur_"]`, true},
@@ -229,6 +234,55 @@ func TestMatch(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, test.want, got)
 		})
+	}
+}
+
+func TestMatchDatesRelativeToNow(t *testing.T) {
+	now := time.Date(2025, 3, 14, 15, 9, 26, 0, time.UTC) // a Friday
+	at := func(date, value string) string {
+		t.Helper()
+		// What is not earlier and not later is equal.
+		for _, test := range []struct {
+			op   adapter.Op
+			text string
+		}{{"<", "before "}, {">", "after "}} {
+			ok, err := adapter.Match(cond("f", test.op, value), adapter.Record{"f": date}, adapter.MatchOptions{Now: now})
+			require.NoError(t, err)
+			if ok {
+				return test.text
+			}
+		}
+		return ""
+	}
+	for value, want := range map[string]string{
+		"now": "2025-03-14 15:09:26", "-1d": "2025-03-13 15:09:26", "+2w": "2025-03-28 15:09:26", "now -1H": "2025-03-14 14:09:26",
+		"-1y +1m": "2024-04-14 15:09:26", "+30M": "2025-03-14 15:39:26", "+4S": "2025-03-14 15:09:30", "-13d +1m": "2025-04-01 15:09:26",
+		"+17d -1m": "2025-02-28 15:09:26",
+		"=1d":      "2025-03-01 00:00:00", "=6m": "2025-06-14 00:00:00", "=3H": "2025-03-14 03:00:00", "=5M": "2025-03-14 15:05:00",
+		"=2024y =2m =31d": "2024-02-29 00:00:00",
+		"=monday":         "2025-03-10 00:00:00", "+monday": "2025-03-17 00:00:00", "-monday": "2025-03-10 00:00:00", "+friday": "2025-03-14 00:00:00",
+		"=week_start": "2025-03-10 00:00:00", "=sunday": "2025-03-16 00:00:00",
+	} {
+		assert.Empty(t, at(want, value), "%s is not %s", value, want)
+	}
+	assert.Empty(t, at("2025-03-07", "today -1w"))
+	for _, none := range []string{"yesterday", "+", "-d", "+1x", "=13m", "=32d", "+-1d", "1d", "*1d", "=someday", "+999999d"} {
+		// Not a date: compared as the text that it is.
+		assert.Equal(t, map[bool]string{true: "before ", false: "after "}["2025" < none], at("2025-03-14 00:00:00", none), none)
+	}
+	w := newWorld(t)
+	for domain, want := range map[string]bool{
+		`[["seen","=","now"]]`:          true,
+		`[["seen","!=","now"]]`:         false,
+		`[["born","in",["today -1d"]]]`: true,
+		`[["born","=","-1d"]]`:          true,
+		`[["seen",">=","today"]]`:       true,
+		`[["seen",">","today"]]`:        false, // the whole day
+		`[["name","=","today"]]`:        true,
+	} {
+		ok, err := adapter.Match(filter(t, domain), adapter.Record{"name": "today", "seen": "2025-03-14 15:09:26", "born": "2025-03-13"}, adapter.MatchOptions{Model: "partner", Resolver: w, Now: now})
+		require.NoError(t, err)
+		assert.Equal(t, want, ok, domain)
 	}
 }
 
@@ -418,7 +472,7 @@ func TestMatchWithResolver(t *testing.T) {
 			assert.Equal(t, test.want, strings.Join(got, " "))
 		})
 	}
-	for _, domain := range []string{`[["nmae","=",1]]`, `[["name.code","=",1]]`, `[["country_id.cod","=",1]]`, `[["name","any",[]]]`} {
+	for _, domain := range []string{`[["naem","=",1]]`, `[["name.code","=",1]]`, `[["country_id.cod","=",1]]`, `[["name","any",[]]]`} {
 		_, err := adapter.NewMatcher(filter(t, domain), adapter.MatchOptions{Model: "partner", Resolver: w})
 		assert.ErrorIs(t, err, adapter.ErrInvalidArgument, domain)
 	}

@@ -1,6 +1,8 @@
 package adapter
 
 import (
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -59,4 +61,121 @@ var dateParts = map[string]func(time.Time) int{
 	"hour_number":     time.Time.Hour,
 	"minute_number":   time.Time.Minute,
 	"second_number":   time.Time.Second,
+}
+
+var weekdays = map[string]time.Weekday{
+	"monday": time.Monday, "tuesday": time.Tuesday, "wednesday": time.Wednesday, "thursday": time.Thursday,
+	"friday": time.Friday, "saturday": time.Saturday, "sunday": time.Sunday, "week_start": time.Monday,
+}
+
+// relativeMoment reads a date relative to now, as Odoo 19.0 does: "today" or
+// "now" (which may be left out), then steps such as "-1d", "+2w", "=1m" or
+// "=monday". Weeks start on Monday.
+func relativeMoment(s string, now time.Time) (moment, bool) {
+	words := strings.Fields(s)
+	if len(words) == 0 || len(words) > 20 {
+		return moment{}, false
+	}
+	m := moment{at: now.UTC().Truncate(time.Second)}
+	switch words[0] {
+	case "today":
+		m, words = m.dayOf(), words[1:]
+	case "now":
+		words = words[1:]
+	}
+	for _, word := range words {
+		at, ok := step(m.at, word)
+		if !ok {
+			return moment{}, false
+		}
+		m.at = at
+	}
+	return m, true
+}
+
+// step applies one word of a relative date.
+func step(at time.Time, word string) (time.Time, bool) {
+	if len(word) < 3 {
+		return at, false
+	}
+	sign, rest := word[0], word[1:]
+	if weekday, ok := weekdays[rest]; ok {
+		midnight := moment{at: at}.dayOf().at
+		days := (int(weekday) + 6) % 7 // from Monday
+		today := (int(at.Weekday()) + 6) % 7
+		switch sign {
+		case '=':
+			return midnight.AddDate(0, 0, days-today), true
+		case '+':
+			return midnight.AddDate(0, 0, (days-today+7)%7), true
+		case '-':
+			return midnight.AddDate(0, 0, -((today - days + 7) % 7)), true
+		}
+		return at, false
+	}
+	n, err := strconv.Atoi(rest[:len(rest)-1])
+	if err != nil || rest[0] == '-' || rest[0] == '+' || n > 100_000 {
+		return at, false
+	}
+	unit := rest[len(rest)-1]
+	if sign == '=' {
+		return setPart(at, unit, n)
+	}
+	if sign == '-' {
+		n = -n
+	} else if sign != '+' {
+		return at, false
+	}
+	switch unit {
+	case 'S':
+		return at.Add(time.Duration(n) * time.Second), true
+	case 'M':
+		return at.Add(time.Duration(n) * time.Minute), true
+	case 'H':
+		return at.Add(time.Duration(n) * time.Hour), true
+	case 'd':
+		return at.AddDate(0, 0, n), true
+	case 'w':
+		return at.AddDate(0, 0, 7*n), true
+	case 'm':
+		return addMonths(at, n), true
+	case 'y':
+		return addMonths(at, 12*n), true
+	}
+	return at, false
+}
+
+// addMonths stays in the month that it reaches: a month after January 31 is
+// the last of February.
+func addMonths(at time.Time, n int) time.Time {
+	y, m, d := at.Date()
+	first := time.Date(y, m+time.Month(n), 1, at.Hour(), at.Minute(), at.Second(), 0, time.UTC)
+	last := first.AddDate(0, 1, -1).Day()
+	return first.AddDate(0, 0, min(d, last)-1)
+}
+
+// setPart sets a part of a time, and what is smaller than an hour or a day to
+// nothing.
+func setPart(at time.Time, unit byte, n int) (time.Time, bool) {
+	y, m, d := at.Date()
+	hour, minute, second := 0, 0, 0
+	var inRange bool
+	switch unit {
+	case 'y':
+		y, inRange = n, n >= 1 && n <= 9999
+	case 'm':
+		m, inRange = time.Month(n), n >= 1 && n <= 12
+	case 'd':
+		d, inRange = n, n >= 1 && n <= 31
+	case 'H':
+		hour, inRange = n, n < 24
+	case 'M':
+		hour, minute, inRange = at.Hour(), n, n < 60
+	case 'S':
+		hour, minute, second, inRange = at.Hour(), at.Minute(), n, n < 60
+	default:
+		return at, false
+	}
+	last := time.Date(y, m+1, 0, 0, 0, 0, 0, time.UTC).Day()
+	return time.Date(y, m, min(d, last), hour, minute, second, 0, time.UTC), inRange
 }

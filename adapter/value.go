@@ -63,12 +63,11 @@ func plainValue(v any) any {
 // sameValue reports whether plainValue left a value alone. Only what it never
 // changes is compared.
 func sameValue(plain, v any) bool {
-	switch v.(type) {
+	switch b := v.(type) {
 	case nil, bool, string, json.Number, int, int64, float64, map[string]any, Record:
 		return true
 	case []any:
 		a, _ := plain.([]any)
-		b, _ := v.([]any)
 		return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 	}
 	return false

@@ -610,6 +610,7 @@ func TestRetries(t *testing.T) {
 		{"nothing sent", unsent, 3, 3},
 		{"unknown outcome", unknown, 1, 1},
 		{"business", business, 1, 1},
+		{"too slow", &adapter.Error{Code: adapter.Timeout, Message: "slow", Temporary: true}, 1, 1},
 		{"paced for long", paced, 1, 1},
 		{"caller left", context.Canceled, 1, 1},
 	} {

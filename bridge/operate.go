@@ -230,14 +230,16 @@ func (s *System) plan(ctx context.Context, op *operation, r *OperationRequest, a
 			return nil, err
 		}
 	}
-	if at := op.at("specification"); at >= 0 && op.name == "web_read" && p.args[at] == nil {
-		if r.Fields == nil {
+	if op.at("specification") >= 0 {
+		switch {
+		case r.Fields != nil && !isNull(r.Specification):
+			return nil, wrong("fields", "%s takes \"specification\" or \"fields\", not both", op.name)
+		case op.name == "web_read" && r.Fields == nil && isNull(r.Specification):
 			return nil, wrong("specification", "web_read needs \"specification\" or \"fields\"")
+		case op.name == "web_read" && r.Fields != nil:
+			p.args.set(op, "specification", specificationOf(r.Fields))
+			p.args.set(op, "fields", nil)
 		}
-		p.args[at] = specificationOf(r.Fields)
-	}
-	if op.name == "web_read" {
-		p.args.set(op, "fields", nil)
 	}
 	return p, nil
 }

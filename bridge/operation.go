@@ -270,12 +270,24 @@ func (op *operation) call(model string, args *arguments) adapter.Call {
 	}
 	call.Kwargs = make(map[string]any, len(op.parsed))
 	for i := range op.parsed {
-		if name := op.parsed[i].name; args[i] != nil && name != "cursor" {
-			call.Kwargs[name] = plain(args[i])
+		name := op.parsed[i].name
+		if args[i] == nil || name == "cursor" {
+			continue
+		}
+		call.Kwargs[name] = plain(args[i])
+		if b, ok := args[i].(json.RawMessage); ok && lookedAt[name] {
+			var v any
+			if adapter.DecodeJSON(b, &v) == nil {
+				call.Kwargs[name] = v
+			}
 		}
 	}
 	return call
 }
+
+// lookedAt are the short lists that adapters look into, so that they get them
+// decoded. Everything else is theirs to decode or to hand on as it is written.
+var lookedAt = set("views", "having")
 
 // plain turns an argument into what adapters know.
 func plain(v any) any {
@@ -302,49 +314,41 @@ func specific(r *OperationRequest) (*operation, *OperationRequest, bool) {
 	if op == nil || op.kind == generic {
 		return nil, nil, false
 	}
-	var args []json.RawMessage
-	var kwargs map[string]json.RawMessage
-	if !isNull(r.Args) && json.Unmarshal(r.Args, &args) != nil ||
-		!isNull(r.Kwargs) && json.Unmarshal(r.Kwargs, &kwargs) != nil {
+	args, ok := listOf(r.Args)
+	kwargs, also := objectOf(r.Kwargs)
+	if !ok || !also {
 		return nil, nil, false
 	}
 	if r.IDs != nil || !r.ID.IsZero() {
 		return nil, nil, false
 	}
-	named := make(map[string]json.RawMessage, len(args)+len(kwargs))
+	out := &OperationRequest{}
+	var taken memberSet
+	take := func(p *param, v json.RawMessage) bool {
+		at := p.members[0]
+		if p.name == "cursor" || taken&(1<<at) != 0 {
+			return false
+		}
+		taken |= 1 << at
+		return members[at].set(out, v) == nil
+	}
 	for i, v := range args {
-		if i >= len(op.parsed) || op.parsed[i].name == "cursor" {
+		if i >= len(op.parsed) || !take(&op.parsed[i], v) {
 			return nil, nil, false
 		}
-		named[op.parsed[i].name] = v
 	}
-	for name, v := range kwargs {
-		if name == "context" {
-			if !isNull(r.Context) {
+	for _, m := range kwargs {
+		if m.name == "context" {
+			if !isNull(r.Context) || out.Context != nil {
 				return nil, nil, false
 			}
-			named[name] = v
+			out.Context = m.value
 			continue
 		}
-		at := slices.IndexFunc(op.parsed, func(p param) bool { return p.name != "cursor" && slices.Contains(p.names, name) })
-		if at < 0 {
+		at := slices.IndexFunc(op.parsed, func(p param) bool { return slices.Contains(p.names, m.name) })
+		if at < 0 || !take(&op.parsed[at], m.value) {
 			return nil, nil, false
 		}
-		if _, twice := named[op.parsed[at].name]; twice {
-			return nil, nil, false
-		}
-		named[op.parsed[at].name] = v
-	}
-	b := []byte{'{'}
-	for name, v := range named {
-		if len(b) > 1 {
-			b = append(b, ',')
-		}
-		b = append(append(append(append(b, '"'), name...), '"', ':'), v...)
-	}
-	out := OperationRequest{}
-	if json.Unmarshal(append(b, '}'), &out) != nil {
-		return nil, nil, false
 	}
 	out.Model, out.Expand, out.Fallback, out.FillEmpty = r.Model, r.Expand, r.Fallback, r.FillEmpty
 	if out.Context == nil {
@@ -355,30 +359,31 @@ func specific(r *OperationRequest) (*operation, *OperationRequest, bool) {
 	if out.Optimize = r.Optimize; r.Optimize == nil {
 		out.Optimize = &off
 	}
-	return op, &out, true
+	return op, out, true
 }
 
 // looseCall is a call of a method of which nothing is known.
 func looseCall(r *OperationRequest) (adapter.Call, error) {
 	call := adapter.Call{Model: r.Model, Method: r.Method}
-	if !isNull(r.Args) {
-		var args []json.RawMessage
-		if json.Unmarshal(r.Args, &args) != nil {
-			return call, wrong("args", "args must be a list of the method's arguments")
-		}
-		for _, v := range args {
-			call.Args = append(call.Args, v)
-		}
+	args, ok := listOf(r.Args)
+	if !ok {
+		return call, wrong("args", "args must be a list of the method's arguments")
 	}
-	if !isNull(r.Kwargs) {
-		var kwargs map[string]json.RawMessage
-		if json.Unmarshal(r.Kwargs, &kwargs) != nil {
-			return call, wrong("kwargs", "kwargs must be an object of the method's named arguments")
-		}
+	for _, v := range args {
+		call.Args = append(call.Args, v)
+	}
+	kwargs, ok := objectOf(r.Kwargs)
+	if !ok {
+		return call, wrong("kwargs", "kwargs must be an object of the method's named arguments")
+	}
+	if len(kwargs) > 0 {
 		call.Kwargs = make(map[string]any, len(kwargs))
-		for name, v := range kwargs {
-			call.Kwargs[name] = v
+	}
+	for _, m := range kwargs {
+		if _, twice := call.Kwargs[m.name]; twice {
+			return call, wrong("kwargs", "kwargs has %s twice", clip(m.name))
 		}
+		call.Kwargs[m.name] = m.value
 	}
 	ids := r.IDs
 	if !r.ID.IsZero() {

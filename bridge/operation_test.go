@@ -174,6 +174,8 @@ func TestRefusals(t *testing.T) {
 		{"call_kw", `{"model":"m","method":"do","kwargs":[]}`, "invalid_argument", "kwargs", "object"},
 		{"call_kw", `{"model":"m","method":"do","ids":[1]}`, "invalid_argument", "ids", "takes no"},
 		{"web_read", `{"model":"m","ids":[1]}`, "invalid_argument", "specification", "needs"},
+		{"web_read", `{"model":"m","ids":[1],"fields":["a"],"specification":{}}`, "invalid_argument", "fields", "not both"},
+		{"web_search_read", `{"model":"m","fields":["a"],"specification":{}}`, "invalid_argument", "fields", "not both"},
 	} {
 		_, err := r.run(t, c.op, c.body)
 		e, ok := asError(err)
@@ -745,6 +747,44 @@ func FuzzIDs(f *testing.F) {
 		var slow []adapter.ID
 		require.NoError(t, json.Unmarshal([]byte(s), &slow), "%s", s)
 		assert.Equal(t, fmt.Sprint(slow), fmt.Sprint([]adapter.ID(ids)), "%s", s)
+	})
+}
+
+func FuzzScan(f *testing.F) {
+	for _, s := range []string{`["a","b\u00e9","\xff"]`, `[]`, `{"a":1,"b":[1,{"c":"],"}]}`, ` [ 1 , "x" ] `, `{"\u0061" : null}`, `["a",1]`, `[null]`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var list []json.RawMessage
+		got, ok := listOf(json.RawMessage(s))
+		if want := s == "" || json.Unmarshal([]byte(s), &list) == nil; want != ok && strings.TrimSpace(s) != "null" {
+			t.Fatalf("%q: %v, want %v", s, ok, want)
+		}
+		if ok {
+			assert.Equal(t, fmt.Sprintf("%q", list), fmt.Sprintf("%q", got))
+		}
+		var object map[string]json.RawMessage
+		if members, ok := objectOf(json.RawMessage(s)); ok && s != "" {
+			require.NoError(t, json.Unmarshal([]byte(s), &object))
+			last := map[string]json.RawMessage{}
+			for _, m := range members {
+				last[m.name] = m.value
+			}
+			assert.Equal(t, len(object), len(last))
+			for name, v := range object {
+				assert.Equal(t, string(v), string(last[name]))
+			}
+		}
+		if !strings.HasPrefix(s, "[") || !json.Valid([]byte(s)) {
+			return
+		}
+		var fast Names
+		var slow []string
+		errFast, errSlow := fast.UnmarshalJSON([]byte(s)), json.Unmarshal([]byte(s), &slow)
+		assert.Equal(t, errSlow == nil, errFast == nil, s)
+		if errSlow == nil {
+			assert.Equal(t, slow, []string(fast))
+		}
 	})
 }
 

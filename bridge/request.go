@@ -91,7 +91,16 @@ type Names []string
 func (n *Names) UnmarshalJSON(b []byte) error {
 	switch {
 	case len(b) > 0 && b[0] == '[':
-		return json.Unmarshal(b, (*[]string)(n))
+		list := make(Names, 0, bytes.Count(b, []byte{','})+1)
+		for part := range parts(b) {
+			name, rest, ok := leadingText(part)
+			if !ok || len(rest) > 0 {
+				return json.Unmarshal(b, (*[]string)(n)) // which says what is wrong
+			}
+			list = append(list, name)
+		}
+		*n = list
+		return nil
 	case isNull(b), string(b) == "false":
 		*n = nil
 		return nil
@@ -149,110 +158,124 @@ func isNull(b []byte) bool { return len(b) == 0 || string(b) == "null" }
 type member struct {
 	name string
 	get  func(*OperationRequest) any // nil where it was left out
+	set  func(*OperationRequest, json.RawMessage) error
 }
 
 // members are all members that become arguments, in the order in which they
 // go into keys.
 var members = []member{
-	{"domain", func(r *OperationRequest) any { return raw(r.Domain) }},
-	{"fields", func(r *OperationRequest) any { return list(r.Fields) }},
-	{"limit", func(r *OperationRequest) any { return number(r.Limit) }},
-	{"offset", func(r *OperationRequest) any {
-		if r.Offset == 0 {
+	raw("domain", func(r *OperationRequest) *json.RawMessage { return &r.Domain }),
+	names("fields", func(r *OperationRequest) *Names { return &r.Fields }),
+	optional("limit", func(r *OperationRequest) **int { return &r.Limit }),
+	plainly("offset", func(r *OperationRequest) *int { return &r.Offset }),
+	plainly("order", func(r *OperationRequest) *string { return &r.Order }),
+	plainly("cursor", func(r *OperationRequest) *string { return &r.Cursor }),
+	{
+		"ids",
+		func(r *OperationRequest) any {
+			if r.IDs == nil {
+				return nil
+			}
+			return r.IDs
+		},
+		func(r *OperationRequest, b json.RawMessage) error { return r.IDs.UnmarshalJSON(b) },
+	},
+	{
+		"id",
+		func(r *OperationRequest) any {
+			if r.ID.IsZero() {
+				return nil
+			}
+			return IDs{r.ID}
+		},
+		func(r *OperationRequest, b json.RawMessage) error { return r.ID.UnmarshalJSON(b) },
+	},
+	raw("values", func(r *OperationRequest) *json.RawMessage { return &r.Values }),
+	raw("vals_list", func(r *OperationRequest) *json.RawMessage { return &r.ValsList }),
+	raw("default", func(r *OperationRequest) *json.RawMessage { return &r.Default }),
+	plainly("next_id", func(r *OperationRequest) *adapter.ID { return &r.NextID }),
+	raw("specification", func(r *OperationRequest) *json.RawMessage { return &r.Specification }),
+	optional("count_limit", func(r *OperationRequest) **int { return &r.CountLimit }),
+	optional("load", func(r *OperationRequest) **string { return &r.Load }),
+	optional("name", func(r *OperationRequest) **string { return &r.Name }),
+	plainly("operator", func(r *OperationRequest) *string { return &r.Operator }),
+	names("groupby", func(r *OperationRequest) *Names { return &r.GroupBy }),
+	names("aggregates", func(r *OperationRequest) *Names { return &r.Aggregates }),
+	raw("having", func(r *OperationRequest) *json.RawMessage { return &r.Having }),
+	plainly("orderby", func(r *OperationRequest) *string { return &r.OrderBy }),
+	optional("lazy", func(r *OperationRequest) **bool { return &r.Lazy }),
+	names("allfields", func(r *OperationRequest) *Names { return &r.AllFields }),
+	names("attributes", func(r *OperationRequest) *Names { return &r.Attributes }),
+	names("field_name", func(r *OperationRequest) *Names { return &r.FieldName }),
+	raw("field_onchange", func(r *OperationRequest) *json.RawMessage { return &r.FieldOnChange }),
+	plainly("operation", func(r *OperationRequest) *string { return &r.Operation }),
+	optional("raise_exception", func(r *OperationRequest) **bool { return &r.RaiseException }),
+	raw("view_id", func(r *OperationRequest) *json.RawMessage { return &r.ViewID }),
+	plainly("view_type", func(r *OperationRequest) *string { return &r.ViewType }),
+	raw("views", func(r *OperationRequest) *json.RawMessage { return &r.Views }),
+	raw("options", func(r *OperationRequest) *json.RawMessage { return &r.Options }),
+	optional("toolbar", func(r *OperationRequest) **bool { return &r.Toolbar }),
+	optional("submenu", func(r *OperationRequest) **bool { return &r.Submenu }),
+	plainly("method", func(r *OperationRequest) *string { return &r.Method }),
+	raw("args", func(r *OperationRequest) *json.RawMessage { return &r.Args }),
+	raw("kwargs", func(r *OperationRequest) *json.RawMessage { return &r.Kwargs }),
+}
+
+// raw is a member that is handed on as it is written.
+func raw(name string, at func(*OperationRequest) *json.RawMessage) member {
+	return member{
+		name,
+		func(r *OperationRequest) any {
+			if b := *at(r); !isNull(b) {
+				return b
+			}
 			return nil
-		}
-		return r.Offset
-	}},
-	{"order", func(r *OperationRequest) any { return text(r.Order) }},
-	{"cursor", func(r *OperationRequest) any { return text(r.Cursor) }},
-	{"ids", func(r *OperationRequest) any {
-		if r.IDs == nil {
+		},
+		func(r *OperationRequest, b json.RawMessage) error { *at(r) = b; return nil },
+	}
+}
+
+func names(name string, at func(*OperationRequest) *Names) member {
+	return member{
+		name,
+		func(r *OperationRequest) any {
+			if n := *at(r); n != nil {
+				return n
+			}
 			return nil
-		}
-		return r.IDs
-	}},
-	{"id", func(r *OperationRequest) any {
-		if r.ID.IsZero() {
+		},
+		func(r *OperationRequest, b json.RawMessage) error { return at(r).UnmarshalJSON(b) },
+	}
+}
+
+// optional is a member whose zero value means something else than leaving it
+// out.
+func optional[T any](name string, at func(*OperationRequest) **T) member {
+	return member{
+		name,
+		func(r *OperationRequest) any {
+			if p := *at(r); p != nil {
+				return *p
+			}
 			return nil
-		}
-		return IDs{r.ID}
-	}},
-	{"values", func(r *OperationRequest) any { return raw(r.Values) }},
-	{"vals_list", func(r *OperationRequest) any { return raw(r.ValsList) }},
-	{"default", func(r *OperationRequest) any { return raw(r.Default) }},
-	{"next_id", func(r *OperationRequest) any {
-		if r.NextID.IsZero() {
+		},
+		func(r *OperationRequest, b json.RawMessage) error { return json.Unmarshal(b, at(r)) },
+	}
+}
+
+// plainly is a member whose zero value is the same as leaving it out.
+func plainly[T comparable](name string, at func(*OperationRequest) *T) member {
+	var zero T
+	return member{
+		name,
+		func(r *OperationRequest) any {
+			if v := *at(r); v != zero {
+				return v
+			}
 			return nil
-		}
-		return r.NextID
-	}},
-	{"specification", func(r *OperationRequest) any { return raw(r.Specification) }},
-	{"count_limit", func(r *OperationRequest) any { return number(r.CountLimit) }},
-	{"load", func(r *OperationRequest) any { return optional(r.Load) }},
-	{"name", func(r *OperationRequest) any { return optional(r.Name) }},
-	{"operator", func(r *OperationRequest) any { return text(r.Operator) }},
-	{"groupby", func(r *OperationRequest) any { return list(r.GroupBy) }},
-	{"aggregates", func(r *OperationRequest) any { return list(r.Aggregates) }},
-	{"having", func(r *OperationRequest) any { return raw(r.Having) }},
-	{"orderby", func(r *OperationRequest) any { return text(r.OrderBy) }},
-	{"lazy", func(r *OperationRequest) any { return flag(r.Lazy) }},
-	{"allfields", func(r *OperationRequest) any { return list(r.AllFields) }},
-	{"attributes", func(r *OperationRequest) any { return list(r.Attributes) }},
-	{"field_name", func(r *OperationRequest) any { return list(r.FieldName) }},
-	{"field_onchange", func(r *OperationRequest) any { return raw(r.FieldOnChange) }},
-	{"operation", func(r *OperationRequest) any { return text(r.Operation) }},
-	{"raise_exception", func(r *OperationRequest) any { return flag(r.RaiseException) }},
-	{"view_id", func(r *OperationRequest) any { return raw(r.ViewID) }},
-	{"view_type", func(r *OperationRequest) any { return text(r.ViewType) }},
-	{"views", func(r *OperationRequest) any { return raw(r.Views) }},
-	{"options", func(r *OperationRequest) any { return raw(r.Options) }},
-	{"toolbar", func(r *OperationRequest) any { return flag(r.Toolbar) }},
-	{"submenu", func(r *OperationRequest) any { return flag(r.Submenu) }},
-	{"method", func(r *OperationRequest) any { return text(r.Method) }},
-	{"args", func(r *OperationRequest) any { return raw(r.Args) }},
-	{"kwargs", func(r *OperationRequest) any { return raw(r.Kwargs) }},
-}
-
-func raw(b json.RawMessage) any {
-	if isNull(b) {
-		return nil
+		},
+		func(r *OperationRequest, b json.RawMessage) error { return json.Unmarshal(b, at(r)) },
 	}
-	return b
-}
-
-func list(n Names) any {
-	if n == nil {
-		return nil
-	}
-	return n
-}
-
-func text(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-func number(p *int) any {
-	if p == nil {
-		return nil
-	}
-	return *p
-}
-
-func optional(p *string) any {
-	if p == nil {
-		return nil
-	}
-	return *p
-}
-
-func flag(p *bool) any {
-	if p == nil {
-		return nil
-	}
-	return *p
 }
 
 // appendCanonical writes an argument so that equal ones have equal bytes: its

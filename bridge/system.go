@@ -203,7 +203,7 @@ func (s *System) kept(ctx context.Context, scope *adapter.Scope, q question, op 
 		return a.value(), nil
 	})
 	if o := s.bridge.config.Observer; o != nil {
-		o.Lookup(ctx, LookupEvent{Tenant: id.Tenant, System: id.System, Operation: q.operation, Model: q.model, Hit: hit})
+		o.Lookup(ctx, LookupEvent{Tenant: id.Tenant, System: id.System, Operation: op.name, Model: q.model, Hit: hit})
 	}
 	if err != nil {
 		return Answer{}, bare(err)

@@ -783,3 +783,61 @@ func BenchmarkHit(b *testing.B) {
 		}
 	})
 }
+
+// Stores refuse what was loaded before a bump by themselves, without the
+// front's help: in a shared store the bump may be another process's.
+func TestStoresKeepNothingFromBeforeABump(t *testing.T) {
+	for name, open := range stores(t) {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			defer s.Close()
+			k := reading(t, someone, "m", "")
+			_, gen, ok := s.Get(t.Context(), k)
+			require.False(t, ok)
+			require.NotZero(t, gen)
+			s.Bump(t.Context(), Subject{"acme", "main", "m"})
+			s.Set(t.Context(), k, gen, Value{Body: []byte("old")}, time.Minute)
+			_, fresh, ok := s.Get(t.Context(), k)
+			assert.False(t, ok)
+			assert.NotEqual(t, gen, fresh)
+			s.Set(t.Context(), k, fresh, Value{Body: []byte("new")}, time.Minute)
+			v, _, ok := s.Get(t.Context(), k)
+			assert.True(t, ok)
+			assert.Equal(t, "new", string(v.Body))
+			s.Set(t.Context(), k, 0, Value{Body: []byte("of no generation")}, time.Minute)
+			v, _, _ = s.Get(t.Context(), k)
+			assert.Equal(t, "new", string(v.Body))
+		})
+	}
+}
+
+// A Redis that came back before the bumps that it missed were delivered is
+// not believed about them.
+func TestRedisIsNotBelievedBeforeItKnows(t *testing.T) {
+	for _, two := range []bool{false, true} {
+		t.Run(fmt.Sprint("two levels ", two), func(t *testing.T) {
+			server := miniredis.RunT(t)
+			r, err := NewRedis(RedisConfig{URL: "redis://" + server.Addr(), Timeout: time.Second, Pause: time.Hour})
+			require.NoError(t, err)
+			var s Store = r
+			if two {
+				s = NewTwoLevel(r, TwoLevelConfig{})
+			}
+			defer s.Close()
+			k, other := reading(t, someone, "m", ""), reading(t, someone, "other", "")
+			for _, k := range []Key{k, other} {
+				_, gen, _ := s.Get(t.Context(), k)
+				s.Set(t.Context(), k, gen, Value{Body: []byte("before")}, time.Minute)
+			}
+			server.Close()
+			s.Bump(t.Context(), Subject{"acme", "main", "m"})
+			require.NoError(t, server.Restart())
+			r.awayUntil.Store(0) // it answers again; the bump is still owed
+			_, gen, ok := s.Get(t.Context(), k)
+			assert.False(t, ok)
+			assert.Zero(t, gen, "and nothing is stored meanwhile")
+			_, _, ok = s.Get(t.Context(), other)
+			assert.True(t, ok, "what was not bumped is believed")
+		})
+	}
+}

@@ -13,6 +13,7 @@ import (
 )
 
 func testCount(t *testing.T, s *suite) {
+	t.Helper()
 	ids := s.createNamed(t, "a", "b", "c")
 	for _, test := range []struct {
 		filter adapter.Filter
@@ -32,6 +33,7 @@ func testCount(t *testing.T, s *suite) {
 }
 
 func testSearchIDs(t *testing.T, s *suite) {
+	t.Helper()
 	ids := s.createNamed(t, "b", "a", "c")
 	q := adapter.Query{Model: s.Model, Filter: s.only(ids...), Order: []adapter.Order{{Field: s.Text}}}
 	search := func(want ...adapter.ID) {
@@ -52,6 +54,7 @@ func testSearchIDs(t *testing.T, s *suite) {
 }
 
 func testRead(t *testing.T, s *suite) {
+	t.Helper()
 	ids := s.createNamed(t, "a", "b", "c")
 	records, err := adapter.Read(t.Context(), s.Adapter, s.Model, []adapter.ID{ids[2], s.MissingID, ids[0], ids[1]}, []string{s.Text})
 	require.NoError(t, err)
@@ -70,6 +73,7 @@ func testRead(t *testing.T, s *suite) {
 }
 
 func testNameSearch(t *testing.T, s *suite) {
+	t.Helper()
 	if _, ok := s.Adapter.(adapter.NameSearcher); !ok {
 		_, err := adapter.NameSearch(t.Context(), s.Adapter, s.Model, "x", nil, 1)
 		requireCode(t, adapter.Unsupported, err, "NameSearch")
@@ -100,6 +104,7 @@ func testNameSearch(t *testing.T, s *suite) {
 }
 
 func testCreateMany(t *testing.T, s *suite) {
+	t.Helper()
 	ids, err := adapter.CreateMany(t.Context(), s.Adapter, s.Model, []adapter.Record{s.values("a"), s.values("b"), s.values("c")})
 	require.NoError(t, err)
 	s.made = append(s.made, ids...)
@@ -129,6 +134,7 @@ func testCreateMany(t *testing.T, s *suite) {
 }
 
 func testAttachments(t *testing.T, s *suite) {
+	t.Helper()
 	files, ok := s.Adapter.(adapter.Attacher)
 	if !ok {
 		_, err := adapter.Attach(t.Context(), s.Adapter, adapter.Attachment{Name: "a.txt"}, strings.NewReader("x"))
@@ -174,6 +180,7 @@ func testAttachments(t *testing.T, s *suite) {
 }
 
 func testCall(t *testing.T, s *suite) {
+	t.Helper()
 	if _, ok := s.Adapter.(adapter.Caller); !ok {
 		_, err := adapter.Invoke(t.Context(), s.Adapter, adapter.Call{Model: s.Model, Method: "x"})
 		requireCode(t, adapter.Unsupported, err, "Invoke")
@@ -190,5 +197,6 @@ func testCall(t *testing.T, s *suite) {
 }
 
 func testPing(t *testing.T, s *suite) {
+	t.Helper()
 	assert.NoError(t, adapter.Ping(t.Context(), s.Adapter))
 }

@@ -67,6 +67,7 @@ type Harness struct {
 // Run runs the suite. Each test gets a harness of its own; it may use a system
 // that others use at the same time, and removes the records that it made.
 func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
+	t.Helper()
 	tests := []struct {
 		name string
 		test func(*testing.T, *suite)
@@ -133,6 +134,7 @@ type suite struct {
 }
 
 func (s *suite) cleanUp(t *testing.T) {
+	t.Helper()
 	if s.closed {
 		return
 	}
@@ -235,8 +237,13 @@ func need(t *testing.T, pairs ...string) {
 }
 
 // requireCode asserts that err is, or wraps, an *adapter.Error of the code with
-// a message for people, and returns it.
-func requireCode(t *testing.T, want adapter.Code, err error, doing string) *adapter.Error {
+// a message for people.
+func requireCode(t *testing.T, want adapter.Code, err error, doing string) {
+	t.Helper()
+	_ = errorOf(t, want, err, doing)
+}
+
+func errorOf(t *testing.T, want adapter.Code, err error, doing string) *adapter.Error {
 	t.Helper()
 	require.Error(t, err, doing)
 	var e *adapter.Error
@@ -251,6 +258,6 @@ func requireCode(t *testing.T, want adapter.Code, err error, doing string) *adap
 // requireNames asserts the code and that the error names the field.
 func requireNames(t *testing.T, field string, err error, doing string) {
 	t.Helper()
-	e := requireCode(t, adapter.InvalidArgument, err, doing)
+	e := errorOf(t, adapter.InvalidArgument, err, doing)
 	assert.Contains(t, e.Field+" "+e.Message, field, "%s: the error must name the field", doing)
 }

@@ -18,6 +18,7 @@ import (
 
 // harness is a memory adapter behind wrap.
 func harness(t *testing.T, wrap func(*memory.Adapter) adapter.Adapter) adaptertest.Harness {
+	t.Helper()
 	m := memory.New(
 		adapter.Schema{Model: "task", Fields: map[string]adapter.Field{
 			"name": {Type: adapter.Char, Required: true}, "note": {Type: adapter.Char}, "rank": {Type: adapter.Integer}, "hours": {Type: adapter.Float},
@@ -217,6 +218,7 @@ const faultVariable = "ADAPTERTEST_FAULT"
 func TestSuite(t *testing.T) {
 	f := faults[os.Getenv(faultVariable)].faulty
 	adaptertest.Run(t, func(t *testing.T) adaptertest.Harness {
+		t.Helper()
 		return harness(t, func(m *memory.Adapter) adapter.Adapter {
 			f := f
 			f.Adapter = m
@@ -247,6 +249,7 @@ type few struct{ adapter.Adapter }
 // of which the harness names the least.
 func TestSuiteWithoutAbilities(t *testing.T) {
 	adaptertest.Run(t, func(t *testing.T) adaptertest.Harness {
+		t.Helper()
 		h := harness(t, func(m *memory.Adapter) adapter.Adapter { return few{m} })
 		return adaptertest.Harness{Adapter: h.Adapter, Model: h.Model, Text: h.Text}
 	})

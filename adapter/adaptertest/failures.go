@@ -62,6 +62,7 @@ func (s *suite) calls(id adapter.ID) []call {
 }
 
 func testUnknownModel(t *testing.T, s *suite) {
+	t.Helper()
 	id := s.create(t, "here")
 	for _, call := range s.calls(id) {
 		requireCodeOrPartial(t, adapter.NotFound, call.do(t.Context(), "no.such.model"), call.name+" of an unknown model")
@@ -83,6 +84,7 @@ func requireCodeOrPartial(t *testing.T, want adapter.Code, err error, doing stri
 }
 
 func testUnknownFields(t *testing.T, s *suite) {
+	t.Helper()
 	const unknown = "no_such_field"
 	ctx := t.Context()
 	id := s.create(t, "here")
@@ -123,6 +125,7 @@ func (s *suite) requireNone(t *testing.T, name string) {
 }
 
 func testBadArguments(t *testing.T, s *suite) {
+	t.Helper()
 	ctx := t.Context()
 	id := s.create(t, "here")
 	bad := func(doing string, q adapter.Query) {
@@ -149,6 +152,7 @@ func testBadArguments(t *testing.T, s *suite) {
 }
 
 func testContext(t *testing.T, s *suite) {
+	t.Helper()
 	id := s.create(t, "here")
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -176,6 +180,7 @@ func testContext(t *testing.T, s *suite) {
 }
 
 func testConcurrency(t *testing.T, s *suite) {
+	t.Helper()
 	const workers, rounds = 8, 3
 	ctx := t.Context()
 	work := func(worker int) error {
@@ -223,6 +228,7 @@ func testConcurrency(t *testing.T, s *suite) {
 }
 
 func testClose(t *testing.T, s *suite) {
+	t.Helper()
 	id := s.create(t, "left behind")
 	require.NoError(t, s.Adapter.Delete(t.Context(), s.Model, []adapter.ID{id}))
 	info := s.Adapter.Info()

@@ -14,6 +14,7 @@ import (
 // testFilters holds the answers to filters against what they should be, and
 // against adapter.Match on the records as they are read.
 func testFilters(t *testing.T, s *suite) {
+	t.Helper()
 	target := func(i int) any {
 		if i < len(s.Targets) {
 			return s.Targets[i].ID.Value()
@@ -202,6 +203,7 @@ func opsOf(f adapter.Filter) []adapter.Op {
 }
 
 func testOrder(t *testing.T, s *suite) {
+	t.Helper()
 	ids := s.createNamed(t, "b", "a", "d", "c")
 	order := func(o ...adapter.Order) string {
 		t.Helper()
@@ -224,6 +226,7 @@ func testOrder(t *testing.T, s *suite) {
 }
 
 func testPages(t *testing.T, s *suite) {
+	t.Helper()
 	ids := s.createNamed(t, "a", "b", "c", "d", "e")
 	byText := []adapter.Order{{Field: s.Text}}
 	page := func(limit, offset int, cursor string) adapter.Page {
@@ -259,7 +262,7 @@ func testPages(t *testing.T, s *suite) {
 	for _, order := range [][]adapter.Order{nil, {{Field: s.IDField}}, {{Field: s.IDField, Desc: true}}, byText, {{Field: s.Text, Desc: true}}} {
 		var seen []adapter.ID
 		q := adapter.Query{Model: s.Model, Filter: s.only(ids...), Fields: []string{s.Text}, Order: order, Limit: 2}
-		for range len(ids) {
+		for range ids {
 			p, err := s.Adapter.Query(t.Context(), q)
 			require.NoError(t, err)
 			for _, r := range p.Records {
@@ -282,10 +285,11 @@ func testPages(t *testing.T, s *suite) {
 // testPagesWhileDeleting deletes what was read already and adds what comes
 // behind: nothing else may be skipped or repeated.
 func testPagesWhileDeleting(t *testing.T, s *suite) {
+	t.Helper()
 	ids := s.createNamed(t, "a", "b", "c", "d", "e", "f")
 	q := adapter.Query{Model: s.Model, Filter: s.only(ids...), Fields: []string{s.Text}, Order: []adapter.Order{{Field: s.IDField}}, Limit: 2}
 	var seen []adapter.ID
-	for range len(ids) {
+	for range ids {
 		p, err := s.Adapter.Query(t.Context(), q)
 		require.NoError(t, err)
 		for _, r := range p.Records {
@@ -301,6 +305,7 @@ func testPagesWhileDeleting(t *testing.T, s *suite) {
 }
 
 func testAll(t *testing.T, s *suite) {
+	t.Helper()
 	ids := s.createNamed(t, "a", "b", "c", "d", "e")
 	q := adapter.Query{Model: s.Model, Filter: s.only(ids...), Fields: []string{s.Text}}
 	collect := func(q adapter.Query) []string {

@@ -15,6 +15,7 @@ import (
 )
 
 func testInfo(t *testing.T, s *suite) {
+	t.Helper()
 	info := s.Adapter.Info()
 	assert.NotEmpty(t, info.Kind)
 	assert.NotEmpty(t, info.Version)
@@ -23,6 +24,7 @@ func testInfo(t *testing.T, s *suite) {
 }
 
 func testSchema(t *testing.T, s *suite) {
+	t.Helper()
 	schema, err := s.Adapter.Schema(t.Context(), s.Model)
 	require.NoError(t, err)
 	assert.Equal(t, s.Model, schema.Model)
@@ -65,6 +67,7 @@ func testSchema(t *testing.T, s *suite) {
 }
 
 func testLifecycle(t *testing.T, s *suite) {
+	t.Helper()
 	id := s.create(t, "first")
 	other := s.create(t, "other")
 	assert.NotEqual(t, id, other)
@@ -93,6 +96,7 @@ func testLifecycle(t *testing.T, s *suite) {
 }
 
 func testEmptyValues(t *testing.T, s *suite) {
+	t.Helper()
 	fields := map[string]any{}
 	for field, value := range map[string]any{s.OptionalText: "something", s.Date: "2025-03-14", s.DateTime: "2025-03-14 15:09:26"} {
 		if field != "" {
@@ -145,6 +149,7 @@ var texts = []string{
 }
 
 func testTexts(t *testing.T, s *suite) {
+	t.Helper()
 	for _, text := range texts {
 		id := s.create(t, text)
 		want := s.name(text)
@@ -169,6 +174,7 @@ func testTexts(t *testing.T, s *suite) {
 }
 
 func testNumbers(t *testing.T, s *suite) {
+	t.Helper()
 	if s.Integer == "" && s.Float == "" {
 		t.Skip("the harness names no Integer and no Float")
 	}
@@ -221,6 +227,7 @@ func sameNumber(a, b string) bool {
 }
 
 func testTimes(t *testing.T, s *suite) {
+	t.Helper()
 	if s.Date == "" && s.DateTime == "" {
 		t.Skip("the harness names no Date and no DateTime")
 	}
@@ -243,6 +250,7 @@ func testTimes(t *testing.T, s *suite) {
 }
 
 func testPlain(t *testing.T, s *suite) {
+	t.Helper()
 	values := adapter.Record{}
 	if s.DateTime != "" {
 		values[s.DateTime] = "2025-03-14 15:09:26"
@@ -276,6 +284,7 @@ func testPlain(t *testing.T, s *suite) {
 }
 
 func testReferences(t *testing.T, s *suite) {
+	t.Helper()
 	need(t, "Reference", s.Reference)
 	require.GreaterOrEqual(t, len(s.Targets), 2, "the harness names no Targets")
 	first, second := s.Targets[0], s.Targets[1]
@@ -310,6 +319,7 @@ func testReferences(t *testing.T, s *suite) {
 }
 
 func testLines(t *testing.T, s *suite) {
+	t.Helper()
 	need(t, "Lines", s.Lines, "LineModel", s.LineModel, "LineInverse", s.LineInverse)
 	id := s.create(t, "lines")
 	assert.Empty(t, s.get(t, id, s.Lines).IDs(s.Lines))
@@ -329,6 +339,7 @@ func testLines(t *testing.T, s *suite) {
 }
 
 func testMissingIDs(t *testing.T, s *suite) {
+	t.Helper()
 	id := s.create(t, "here")
 	both := []adapter.ID{id, s.MissingID}
 	err := s.Adapter.Update(t.Context(), s.Model, both, adapter.Record{s.Text: s.name("changed")})
@@ -351,6 +362,7 @@ func testMissingIDs(t *testing.T, s *suite) {
 }
 
 func testCallersMaps(t *testing.T, s *suite) {
+	t.Helper()
 	values := s.values("mine")
 	if s.Reference != "" && len(s.Targets) > 0 {
 		values[s.Reference] = []any{s.Targets[0].ID.Value(), s.Targets[0].Name}

@@ -32,7 +32,7 @@ func init() {
 
 		{"create", 13, 0, createUnwrapped}, // JSON-2 answers a list for one record too
 		{"write", 13, 0, writeRecords},
-		{"unlink", 13, 0, unlinkRecords}, // 13.0 answers true for missing records
+		{"unlink", 13, 0, unlinkRecords}, // answers true for most missing records
 		{"copy", 13, 17, copyOne},        // one record only, answers its id
 		{"copy", 18, 0, copyUnwrapped},   // answers a list
 
@@ -177,7 +177,7 @@ func writeRecords(ctx context.Context, b *call) (json.RawMessage, error) {
 
 func unlinkRecords(ctx context.Context, b *call) (json.RawMessage, error) {
 	ids := b.ids()
-	if b.client.version.Major < 14 && len(ids) > 0 {
+	if len(ids) > 0 {
 		if err := b.client.allExist(ctx, b.model, ids); err != nil {
 			return nil, err
 		}

@@ -48,14 +48,13 @@ func (c *Client) Attach(ctx context.Context, file adapter.Attachment, content io
 	if err != nil {
 		return adapter.Attachment{}, err
 	}
-	stored, err := c.attachment(ctx, id, attachmentFields)
-	if err != nil {
-		// It is there; what Odoo made of it is not worth an error.
-		file.ID = id
-		file.Size = int64(base64.StdEncoding.DecodedLen(len(data)) - strings.Count(data[max(0, len(data)-2):], "="))
-		return file, nil
+	if stored, err := c.attachment(ctx, id, attachmentFields); err == nil {
+		return describe(stored), nil
 	}
-	return describe(stored), nil
+	// It is there; what Odoo made of it is not worth an error.
+	file.ID = id
+	file.Size = int64(base64.StdEncoding.DecodedLen(len(data)) - strings.Count(data[max(0, len(data)-2):], "="))
+	return file, nil
 }
 
 // encodeContent reads a file as base64, within the limit.

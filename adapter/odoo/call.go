@@ -58,12 +58,12 @@ func checkMethodName(name, method string) error {
 	case !ok:
 		return &adapter.Error{
 			Code: adapter.InvalidArgument, Model: name, Field: "method",
-			Message: fmt.Sprintf("%s is no name of a method", quote(method)),
+			Message: quote(method) + " is no name of a method",
 		}
 	case strings.HasPrefix(method, "_"):
 		return &adapter.Error{
 			Code: adapter.PermissionDenied, Model: name, Field: "method",
-			Message: fmt.Sprintf("%s is private; only methods without a leading underscore can be called", quote(method)),
+			Message: quote(method) + " is private; only methods without a leading underscore can be called",
 		}
 	}
 	return nil

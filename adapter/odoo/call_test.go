@@ -307,7 +307,12 @@ func TestXMLIDNotFound(t *testing.T) {
 
 func TestScopeTravelsInTheContext(t *testing.T) {
 	client, conn := connect(17)
-	conn.answer = func(rpc.Call) (any, error) { return json.RawMessage(`[]`), nil }
+	conn.answer = func(call rpc.Call) (any, error) {
+		if call.Method == "search" {
+			return json.RawMessage(`[1]`), nil
+		}
+		return json.RawMessage(`[]`), nil
+	}
 	ctx := adapter.WithScope(t.Context(), adapter.Scope{
 		Language: "ar_001", Timezone: "Asia/Riyadh", Companies: []int64{3, 1},
 		Values: map[string]any{"active_test": false, "tz": "UTC"},

@@ -35,11 +35,11 @@ func simulated(srv *odootest.Server, transport string) odoo.Config {
 	return c
 }
 
-func dial(t testing.TB, c odoo.Config) *odoo.Client {
-	t.Helper()
-	client, err := odoo.Dial(context.WithoutCancel(t.Context()), c)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = client.Close() })
+func dial(tb testing.TB, c odoo.Config) *odoo.Client {
+	tb.Helper()
+	client, err := odoo.Dial(context.WithoutCancel(tb.Context()), c)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = client.Close() })
 	return client
 }
 
@@ -79,6 +79,7 @@ func TestConformance(t *testing.T) {
 			for _, transport := range transportsOf(version) {
 				t.Run(transport, func(t *testing.T) {
 					adaptertest.Run(t, func(t *testing.T) adaptertest.Harness {
+						t.Helper()
 						return harness(t, simulated(srv, transport))
 					})
 				})
@@ -106,6 +107,7 @@ func realConfig(t *testing.T) odoo.Config {
 // realTransports are the transports that a real server has, each with its
 // configuration.
 func realTransports(t *testing.T) map[string]odoo.Config {
+	t.Helper()
 	c := realConfig(t)
 	version := dial(t, odoo.Config{URL: c.URL, Database: c.Database, Username: c.Username, Password: c.Password}).Version().String()
 	out := map[string]odoo.Config{}
@@ -129,7 +131,7 @@ func realTransports(t *testing.T) map[string]odoo.Config {
 func TestRealConformance(t *testing.T) {
 	for transport, config := range realTransports(t) {
 		t.Run(transport, func(t *testing.T) {
-			adaptertest.Run(t, func(t *testing.T) adaptertest.Harness { return harness(t, config) })
+			adaptertest.Run(t, func(t *testing.T) adaptertest.Harness { t.Helper(); return harness(t, config) })
 		})
 	}
 }

@@ -89,11 +89,11 @@ func (c *Client) follow(ctx context.Context, name, path string) (place, error) {
 		case renamed:
 			c.warnReplaced(ctx, name, step, r.name)
 		case absent, unknown:
-			err := c.noField(ctx, name, step)
-			if e, ok := err.(*adapter.Error); ok && r.how == absent {
+			e := c.noField(ctx, name, step)
+			if r.how == absent {
 				e.Message += "; a condition on it can't be left out"
 			}
-			return place{}, err
+			return place{}, e
 		}
 		steps[i], at.field = r.name, r.field
 		last := i == len(steps)-1

@@ -116,8 +116,8 @@ func TestDomainRefuses(t *testing.T) {
 		code  adapter.Code
 		hint  string
 	}{
-		{"unknown", 17, `[["nmae","=",1]]`, adapter.InvalidArgument, "did you mean 'name'"},
-		{"unknown behind a path", 17, `[["partner_id.nmae","=",1]]`, adapter.InvalidArgument, "'nmae' on model 'res.partner'"},
+		{"unknown", 17, `[["namee","=",1]]`, adapter.InvalidArgument, "did you mean 'name'"},
+		{"unknown behind a path", 17, `[["partner_id.namee","=",1]]`, adapter.InvalidArgument, "'namee' on model 'res.partner'"},
 		{"gone, and not left out", 19, `[["partner_id.title","=",1]]`, adapter.InvalidArgument, "can't be left out"},
 		{"through what is no relation", 17, `[["name.x","=",1]]`, adapter.InvalidArgument, "no relation"},
 		{"any of what is no relation", 17, `[["name","any",[]]]`, adapter.InvalidArgument, "no relation"},

@@ -130,33 +130,33 @@ func invalidField(model, field string) error {
 }
 
 // asJSON is a value as it would travel.
-func asJSON(t testing.TB, v any) string {
-	t.Helper()
+func asJSON(tb testing.TB, v any) string {
+	tb.Helper()
 	b, err := json.Marshal(v)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return string(b)
 }
 
 // fault returns the adapter's error inside err.
-func fault(t testing.TB, err error) *adapter.Error {
-	t.Helper()
+func fault(tb testing.TB, err error) *adapter.Error {
+	tb.Helper()
 	e, ok := errors.AsType[*adapter.Error](err)
-	require.True(t, ok, "want an *adapter.Error, got %v", err)
+	require.True(tb, ok, "want an *adapter.Error, got %v", err)
 	return e
 }
 
 // object parses an object of JSON.
-func object(t testing.TB, s string) map[string]any {
-	t.Helper()
+func object(tb testing.TB, s string) map[string]any {
+	tb.Helper()
 	var v map[string]any
-	require.NoError(t, adapter.DecodeJSON([]byte(s), &v))
+	require.NoError(tb, adapter.DecodeJSON([]byte(s), &v))
 	return v
 }
 
 // list parses a list of JSON.
-func list(t testing.TB, s string) []any {
-	t.Helper()
+func list(tb testing.TB, s string) []any {
+	tb.Helper()
 	var v []any
-	require.NoError(t, adapter.DecodeJSON([]byte(s), &v))
+	require.NoError(tb, adapter.DecodeJSON([]byte(s), &v))
 	return v
 }

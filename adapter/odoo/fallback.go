@@ -136,7 +136,7 @@ func (c *Client) contradicted(ctx context.Context, name string, err error) bool 
 	if !m.Has(e.Field) {
 		return m.deny(e.Field)
 	}
-	if time.Since(m.loaded) == 0 {
+	if time.Since(m.loaded) < freshFor {
 		return false
 	}
 	// The schema is out of date. The new one either lacks the field or the
@@ -205,7 +205,7 @@ func versionsOf(name, field string) string {
 }
 
 // noField is the error for a field that can be neither found nor left out.
-func (c *Client) noField(ctx context.Context, name, field string) error {
+func (c *Client) noField(ctx context.Context, name, field string) *adapter.Error {
 	e := &adapter.Error{
 		Code: adapter.InvalidArgument, Model: name, Field: field,
 		Message: fmt.Sprintf("Invalid field '%s' on model '%s'", clip(field), name),

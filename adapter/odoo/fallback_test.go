@@ -41,9 +41,9 @@ func TestReadFallback(t *testing.T) {
 			`{"id":1}`, `{"id":1}`, map[string]string{"title": ""}, ""},
 		{"custom", 17, "", "res.partner", []string{"name", "x_studio"}, []string{"name"},
 			`{"id":1,"name":"x"}`, `{"id":1,"name":"x"}`, map[string]string{"x_studio": ""}, ""},
-		{"unknown", 17, "", "res.partner", []string{"nmae"}, nil, ``, ``, nil, "nmae"},
-		{"unknown, all dropped", 17, adapter.FallbackAll, "res.partner", []string{"name", "nmae"}, []string{"name"},
-			`{"id":1,"name":"x"}`, `{"id":1,"name":"x"}`, map[string]string{"nmae": ""}, ""},
+		{"unknown", 17, "", "res.partner", []string{"namee"}, nil, ``, ``, nil, "namee"},
+		{"unknown, all dropped", 17, adapter.FallbackAll, "res.partner", []string{"name", "namee"}, []string{"name"},
+			`{"id":1,"name":"x"}`, `{"id":1,"name":"x"}`, map[string]string{"namee": ""}, ""},
 		{"off", 19, adapter.FallbackOff, "res.partner", []string{"mobile"}, nil, ``, ``, nil, "mobile"},
 	} {
 		for _, via := range []string{"Query", "Read", "Call"} {

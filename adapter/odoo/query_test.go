@@ -17,7 +17,7 @@ import (
 )
 
 // table answers search_read on res.partner from n records with the ids 1 to n.
-func table(t *testing.T, n int64) func(rpc.Call) (any, error) {
+func table(n int64) func(rpc.Call) (any, error) {
 	return func(call rpc.Call) (any, error) {
 		if call.Method != "search_read" {
 			return nil, errors.New("unexpected " + call.Method)
@@ -76,7 +76,7 @@ func TestPages(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			client, conn := connect(17)
-			conn.answer = table(t, 10)
+			conn.answer = table(10)
 			q := adapter.Query{Model: "res.partner", Fields: []string{"name"}, Order: tc.order, Limit: 3,
 				Filter: adapter.Cond{Field: "name", Op: adapter.NotEqual, Value: false}}
 			page, err := client.Query(t.Context(), q)
@@ -99,7 +99,7 @@ func TestPages(t *testing.T) {
 
 func TestLastPage(t *testing.T) {
 	client, conn := connect(17)
-	conn.answer = table(t, 3)
+	conn.answer = table(3)
 	page, err := client.Query(t.Context(), adapter.Query{Model: "res.partner", Limit: 3})
 	require.NoError(t, err)
 	assert.Len(t, page.Records, 3)
@@ -107,7 +107,7 @@ func TestLastPage(t *testing.T) {
 	assert.Empty(t, page.Next)
 	assert.NotContains(t, conn.last(t).Kwargs, "fields", "no list of fields means all of them")
 
-	conn.answer = table(t, 0)
+	conn.answer = table(0)
 	page, err = client.Query(t.Context(), adapter.Query{Model: "res.partner", Fields: []string{}})
 	require.NoError(t, err)
 	assert.Empty(t, page.Records)
@@ -117,7 +117,7 @@ func TestLastPage(t *testing.T) {
 
 func TestBadQueries(t *testing.T) {
 	client, conn := connect(17)
-	conn.answer = table(t, 10)
+	conn.answer = table(10)
 	q := adapter.Query{Model: "res.partner", Limit: 2, Order: []adapter.Order{{Field: "id"}}}
 	page, err := client.Query(t.Context(), q)
 	require.NoError(t, err)
@@ -141,7 +141,7 @@ func TestBadQueries(t *testing.T) {
 		}},
 		{"cursor of another model", "cursor", func(q *adapter.Query) { q.Cursor, q.Model = page.Next, "res.users" }},
 		{"dotted field", "country_id.code", func(q *adapter.Query) { q.Fields = []string{"country_id.code"} }},
-		{"unknown field", "nmae", func(q *adapter.Query) { q.Fields = []string{"nmae"} }},
+		{"unknown field", "namee", func(q *adapter.Query) { q.Fields = []string{"namee"} }},
 		{"no model", "model", func(q *adapter.Query) { q.Model = "" }},
 		{"model that is a path", "model", func(q *adapter.Query) { q.Model = "../res.partner" }},
 	} {
@@ -164,7 +164,7 @@ func TestBadQueries(t *testing.T) {
 func TestAllStreams(t *testing.T) {
 	client, conn := connect(17)
 	const rows = 100_000
-	conn.answer = table(t, rows)
+	conn.answer = table(rows)
 	var before, now runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -188,7 +188,7 @@ func TestAllStreams(t *testing.T) {
 
 func TestLargeLimitComesInPages(t *testing.T) {
 	client, conn := connect(17)
-	conn.answer = table(t, 3*MaxPageSize)
+	conn.answer = table(3 * MaxPageSize)
 	n := 0
 	for _, err := range adapter.All(t.Context(), client, adapter.Query{Model: "res.partner", Fields: []string{"name"}, Limit: 2*MaxPageSize + 7}) {
 		require.NoError(t, err)

@@ -3,7 +3,6 @@ package odoo
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -138,7 +137,7 @@ func (b *call) newViews(ctx context.Context) (map[string]any, error) {
 	list, ok := asList(b.args["views"])
 	wrong := &adapter.Error{
 		Code: adapter.InvalidArgument, Model: b.model, Field: "views",
-		Message: fmt.Sprintf("%s: the views must read like [[false, \"form\"], [5, \"list\"]]", b.method),
+		Message: b.method + ": the views must read like [[false, \"form\"], [5, \"list\"]]",
 	}
 	if !ok {
 		return nil, wrong

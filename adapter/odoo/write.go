@@ -131,7 +131,8 @@ func (c *Client) Update(ctx context.Context, model string, ids []adapter.ID, val
 	return c.orMissing(ctx, name, numbers, err)
 }
 
-// Delete implements [adapter.Adapter]: all records, or none.
+// Delete implements [adapter.Adapter]: all records, or none. It looks for the
+// records first, in a call of its own, since Odoo does not.
 func (c *Client) Delete(ctx context.Context, model string, ids []adapter.ID) error {
 	if len(ids) == 0 {
 		return nil
@@ -144,11 +145,9 @@ func (c *Client) Delete(ctx context.Context, model string, ids []adapter.ID) err
 	if err != nil {
 		return err
 	}
-	if c.version.Major < 14 {
-		// 13.0 answers true for records that are not there.
-		if err := c.allExist(ctx, name, numbers); err != nil {
-			return err
-		}
+	// For most models Odoo answers true for records that are not there.
+	if err := c.allExist(ctx, name, numbers); err != nil {
+		return err
 	}
 	_, err = c.invoke(ctx, name, "unlink", []any{numbers}, nil)
 	return c.orMissing(ctx, name, numbers, err)
@@ -161,7 +160,7 @@ func recordIDs(name string, ids []adapter.ID) ([]int64, error) {
 		n, ok := id.Int()
 		switch {
 		case !ok:
-			return nil, &adapter.Error{Code: adapter.InvalidArgument, Model: name, Field: "id", Message: fmt.Sprintf("%s is no id; Odoo's are integers", quote(id.String()))}
+			return nil, &adapter.Error{Code: adapter.InvalidArgument, Model: name, Field: "id", Message: quote(id.String()) + " is no id; Odoo's are integers"}
 		case n <= 0 || n > maxID:
 			return nil, missing(name, []int64{n})
 		}
@@ -186,7 +185,8 @@ func missing(name string, ids []int64) error {
 	return e
 }
 
-// allExist returns an error that names the records that are not there.
+// allExist returns an error that names the records that are not there, or the
+// server's own for those that the user may not see.
 func (c *Client) allExist(ctx context.Context, name string, ids []int64) error {
 	there, err := c.existing(ctx, name, ids)
 	if err != nil {
@@ -198,10 +198,26 @@ func (c *Client) allExist(ctx context.Context, name string, ids []int64) error {
 			gone = append(gone, id)
 		}
 	}
-	if len(gone) > 0 {
-		return missing(name, gone)
+	if len(gone) == 0 {
+		return nil
 	}
-	return nil
+	// A search leaves out what the user may not see as well; a read tells.
+	var seen []adapter.Record
+	if err := c.fetch(ctx, &seen, name, "read", []any{gone}, map[string]any{"fields": []string{"display_name"}}); err != nil {
+		if errors.Is(err, adapter.ErrInvalidArgument) || errors.Is(err, adapter.ErrNotFound) {
+			return missing(name, gone)
+		}
+		return err
+	}
+	for _, r := range seen {
+		if id, ok := r.ID().Int(); ok {
+			gone = slices.DeleteFunc(gone, func(n int64) bool { return n == id })
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return missing(name, gone)
 }
 
 // orMissing tells a missing record from a refused one where the transport

@@ -2,7 +2,6 @@ package odoo
 
 import (
 	"encoding/json"
-	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -131,7 +130,7 @@ func TestValuesRefuseWhatOdooWouldMisread(t *testing.T) {
 		{"object for a number", "color", map[string]any{}, "takes one value"},
 		{"NaN", "color", math.NaN(), "JSON"},
 		{"function", "name", func() {}, "JSON"},
-		{"unknown field", "nmae", "x", "did you mean 'name'"},
+		{"unknown field", "namee", "x", "did you mean 'name'"},
 		{"dotted", "country_id.code", "x", "dotted"},
 		{"empty name", "", "x", "empty"},
 	} {
@@ -258,6 +257,8 @@ func TestMissingRecords(t *testing.T) {
 		switch call.Method {
 		case "search":
 			return []int{1}, nil
+		case "read":
+			return []any{}, nil
 		case "write", "unlink":
 			return nil, &adapter.Error{Code: adapter.InvalidArgument, Native: "2", Message: "Der Datensatz existiert nicht"}
 		}
@@ -273,7 +274,6 @@ func TestMissingRecords(t *testing.T) {
 				want = adapter.NotFound
 			}
 			assert.Equal(t, want, adapter.CodeOf(client.Update(t.Context(), "res.partner", gone, adapter.Record{"name": "x"})), transport)
-			assert.Equal(t, want, adapter.CodeOf(client.Delete(t.Context(), "res.partner", gone)), transport)
 		}
 	})
 	t.Run("a refusal stays one", func(t *testing.T) {
@@ -283,21 +283,38 @@ func TestMissingRecords(t *testing.T) {
 		err := client.Update(t.Context(), "res.partner", gone[:1], adapter.Record{"name": "x"})
 		assert.ErrorIs(t, err, adapter.ErrInvalidArgument)
 	})
-	t.Run("13.0 answers true", func(t *testing.T) {
-		client, conn := connect(13)
+	t.Run("Odoo answers true", func(t *testing.T) {
+		for _, major := range []int{13, 19} {
+			client, conn := connect(major)
+			conn.answer = func(call rpc.Call) (any, error) {
+				switch call.Method {
+				case "search":
+					return []int{1}, nil
+				case "read":
+					return []any{}, nil
+				}
+				return true, nil
+			}
+			err := client.Delete(t.Context(), "res.partner", gone)
+			require.ErrorIs(t, err, adapter.ErrNotFound)
+			assert.Contains(t, err.Error(), "record 2 ")
+			_, err = client.Call(t.Context(), adapter.Call{Model: "res.partner", Method: "unlink", Args: []any{[]int{1, 2}}})
+			require.ErrorIs(t, err, adapter.ErrNotFound)
+			for _, call := range conn.sent() {
+				assert.NotEqual(t, "unlink", call.Method, "all or none")
+			}
+			assert.NoError(t, client.Delete(t.Context(), "res.partner", gone[:1]))
+		}
+	})
+	t.Run("hidden is not missing", func(t *testing.T) {
+		client, conn := connect(17)
 		conn.answer = func(call rpc.Call) (any, error) {
 			if call.Method == "search" {
 				return []int{1}, nil
 			}
-			return true, nil
+			return nil, &adapter.Error{Code: adapter.PermissionDenied, Message: "not yours"}
 		}
-		err := client.Delete(t.Context(), "res.partner", gone)
-		require.ErrorIs(t, err, adapter.ErrNotFound)
-		assert.Contains(t, err.Error(), "record 2 ")
-		for _, call := range conn.sent() {
-			assert.NotEqual(t, "unlink", call.Method, "all or none")
-		}
-		assert.NoError(t, client.Delete(t.Context(), "res.partner", gone[:1]))
+		assert.ErrorIs(t, client.Delete(t.Context(), "res.partner", gone), adapter.ErrPermissionDenied)
 	})
 	t.Run("ids that no record can have", func(t *testing.T) {
 		client, conn := connect(17)
@@ -326,7 +343,7 @@ func TestErrorsOfTheServerPass(t *testing.T) {
 	want := &adapter.Error{Code: adapter.PermissionDenied, Message: "no"}
 	conn.answer = func(rpc.Call) (any, error) { return nil, want }
 	_, err := client.Create(t.Context(), "res.partner", adapter.Record{"name": "x"})
-	assert.True(t, errors.Is(err, adapter.ErrPermissionDenied))
+	assert.ErrorIs(t, err, adapter.ErrPermissionDenied)
 	assert.Same(t, want, fault(t, err))
 }
 

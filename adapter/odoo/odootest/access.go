@@ -165,7 +165,7 @@ func (e *env) allowField(t *table, field string) error {
 // private tells whether a method is none of a caller's business, and why.
 func (e *env) private(model, method string) error {
 	since, listed := privateSince[method]
-	if !strings.HasPrefix(method, "_") && !(listed && e.major >= since) && method != "init" {
+	if closed := listed && e.major >= since; !closed && !strings.HasPrefix(method, "_") {
 		return nil
 	}
 	if e.major >= 18 {

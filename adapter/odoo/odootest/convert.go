@@ -248,8 +248,7 @@ func toBinary(e *env, _ *table, name string, _ schemas.Field, v any) (any, error
 	}
 	if strings.HasPrefix(name, "image_") {
 		if _, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(s), "")); err != nil {
-			switch {
-			case e.major >= 16:
+			if e.major >= 16 {
 				return nil, raise(userError, "Image is not encoded in base64.")
 			}
 			return nil, raise(userError, "This file could not be decoded as an image file. Please try with a different file.")

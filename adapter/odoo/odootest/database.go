@@ -36,6 +36,7 @@ type table struct {
 	order  []orderTerm
 	// children index the many2ones behind one2manys: field, parent, ids.
 	children map[string]map[int64][]int64
+	computes map[string]func(e *env, t *table, id int64) any
 	lazy     func() // fills the table at its first use
 	once     sync.Once
 }
@@ -67,6 +68,14 @@ func (db *database) add(name string, fields map[string]schemas.Field) {
 	t := &table{model: name, label: modelLabel(name, db.major), fields: fields, rows: map[int64]row{}, next: 1, children: map[string]map[int64][]int64{}}
 	t.names = slices.Sorted(maps.Keys(fields))
 	slices.SortStableFunc(t.names, func(a, b string) int { return nameRank(a) - nameRank(b) })
+	t.computes = map[string]func(e *env, t *table, id int64) any{}
+	for _, field := range t.names {
+		if compute := computes[name+"."+field]; compute != nil {
+			t.computes[field] = compute
+		} else if compute := computes["."+field]; compute != nil {
+			t.computes[field] = compute
+		}
+	}
 	t.order = defaultOrder(name, db.major, fields)
 	db.models[name] = t
 }
@@ -108,15 +117,14 @@ func (t *table) set(id int64, r row) row {
 			index[after] = with(index[after], id)
 		}
 	}
-	switch {
-	case r == nil:
+	if r == nil {
 		delete(t.rows, id)
 		t.ids = without(t.ids, id)
-	default:
-		t.rows[id] = r
-		if old == nil {
-			t.ids = with(t.ids, id)
-		}
+		return old
+	}
+	t.rows[id] = r
+	if old == nil {
+		t.ids = with(t.ids, id)
 	}
 	return old
 }
@@ -150,7 +158,6 @@ type env struct {
 	stamp   string // of all that the call writes
 	undo    []func()
 	depth   int // of sudo
-	names   map[string]string
 }
 
 func (e *env) uid() int64 {

@@ -585,10 +585,10 @@ func (e *env) moment(f schemas.Field, op string, v any) (string, error) {
 func (e *env) relative(f schemas.Field, s string) string {
 	at := e.now().UTC()
 	for word := range strings.FieldsSeq(s) {
-		switch {
-		case word == "today":
+		switch word {
+		case "today":
 			at = at.Truncate(24 * time.Hour)
-		case word == "now":
+		case "now":
 		default:
 			n, err := strconv.Atoi(word[:len(word)-1])
 			if err != nil {

@@ -44,6 +44,7 @@ const (
 	invalidText        = "psycopg2.errors.InvalidTextRepresentation"
 	invalidDatetime    = "psycopg2.errors.InvalidDatetimeFormat"
 	outOfRange         = "psycopg2.errors.NumericValueOutOfRange"
+	invalidOffset      = "psycopg2.errors.InvalidRowCountInResultOffsetClause"
 	invalidLimit       = "psycopg2.errors.InvalidRowCountInLimitClause"
 	expatError         = "xml.parsers.expat.ExpatError"
 	responseError      = "xmlrpc.client.ResponseError"
@@ -72,11 +73,6 @@ func (e *exception) own() bool {
 		return true
 	}
 	return false
-}
-
-// shortName is the name without its module.
-func (e *exception) shortName() string {
-	return e.name[strings.LastIndexByte(e.name, '.')+1:]
 }
 
 // qualifiedName is how Python's traceback names it: built-ins without module.

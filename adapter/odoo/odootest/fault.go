@@ -111,16 +111,17 @@ func (s *Server) strike(f *Fault, w http.ResponseWriter, r *http.Request, serve 
 		case <-r.Context().Done():
 		case <-s.done:
 		}
-		panic(http.ErrAbortHandler)
+		abort()
 	case f.Reset:
-		panic(http.ErrAbortHandler)
+		abort()
 	case f.Cut:
 		body := answer.Body.Bytes()
 		w.Header().Set("Content-Type", answer.Header().Get("Content-Type"))
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
 		w.WriteHeader(answer.Code)
 		_, _ = w.Write(body[:len(body)/2])
-		panic(http.ErrAbortHandler)
+		_ = http.NewResponseController(w).Flush() // the half is to arrive
+		abort()
 	case f.Endless:
 		s.endless(w, r)
 	case f.Garbage:
@@ -138,7 +139,7 @@ func (s *Server) strike(f *Fault, w http.ResponseWriter, r *http.Request, serve 
 		}
 		http.Redirect(w, r, f.Redirect, status)
 	case f.Status != 0 || f.Body != "":
-		page(w, f)
+		proxyPage(w, f)
 	case answer != nil:
 		for key, values := range answer.Header() {
 			w.Header()[key] = values
@@ -151,7 +152,13 @@ func (s *Server) strike(f *Fault, w http.ResponseWriter, r *http.Request, serve 
 	return false
 }
 
-func page(w http.ResponseWriter, f *Fault) {
+// abort cuts the connection.
+func abort() {
+	panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to cut a connection
+}
+
+// proxyPage is what a proxy in front of Odoo would answer.
+func proxyPage(w http.ResponseWriter, f *Fault) {
 	status, body, kind := f.Status, f.Body, f.ContentType
 	if status == 0 {
 		status = http.StatusOK

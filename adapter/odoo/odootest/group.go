@@ -34,8 +34,14 @@ func (c *call) groupings(list []string) ([]grouping, error) {
 			}
 			return nil, raise(assertionError, "Unknown field '%s' in 'groupby'", field)
 		}
-		if span == "" && (f.Type == "date" || f.Type == "datetime") {
+		isDate := f.Type == "date" || f.Type == "datetime"
+		switch {
+		case isDate && span == "":
 			span = "month"
+		case !isDate && span != "" && c.major >= 17:
+			return nil, raise(valueError, "Granularity set on a no-datetime field or property: %s", repr(spec))
+		case !isDate:
+			span = ""
 		}
 		out = append(out, grouping{spec, field, span})
 	}
@@ -77,7 +83,7 @@ func spanOf(t time.Time, span string) (from, to time.Time) {
 
 // collect sorts the records that match into groups, in the order of their keys.
 func (c *call) collect(domain any, by []grouping) ([]group, error) {
-	ids, err := c.env.search(c.t, domain, 0, 0, "id")
+	ids, err := c.search(c.t, domain, 0, 0, "id")
 	if err != nil {
 		return nil, err
 	}
@@ -297,11 +303,7 @@ func readGroup(c *call) (any, error) {
 		return nil, err
 	}
 	offset, limit := c.integer("offset"), c.integer("limit")
-	groups = groups[min(offset, int64(len(groups))):]
-	if limit > 0 {
-		groups = groups[:min(limit, int64(len(groups)))]
-	}
-	return groups, nil
+	return page(groups, offset, limit), checkPage(offset, limit)
 }
 
 // classicGroups are read_group's, all of them.
@@ -396,11 +398,7 @@ func formattedReadGroup(c *call) (any, error) {
 		return nil, err
 	}
 	offset, limit := c.integer("offset"), c.integer("limit")
-	groups = groups[min(offset, int64(len(groups))):]
-	if limit > 0 {
-		groups = groups[:min(limit, int64(len(groups)))]
-	}
-	return groups, nil
+	return page(groups, offset, limit), checkPage(offset, limit)
 }
 
 // formattedGroups are 19.0's.
@@ -459,9 +457,9 @@ func webReadGroup(c *call) (any, error) {
 	}
 	length := int64(len(groups))
 	offset, limit := c.integer("offset"), c.integer("limit")
-	groups = groups[min(offset, length):]
-	if limit > 0 {
-		groups = groups[:min(limit, int64(len(groups)))]
+	if err := checkPage(offset, limit); err != nil {
+		return nil, err
 	}
+	groups = page(groups, offset, limit)
 	return object{{"groups", groups}, {"length", length}}, nil
 }

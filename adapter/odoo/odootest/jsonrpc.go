@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -464,6 +465,9 @@ var sessionFields = []struct {
 	{19, 19, "quick_login", true}, {19, 19, "groups", object{{"base.group_allow_export", true}}},
 }
 
+// adminFields are those of them that only an administrator is told.
+var adminFields = names("web_tours tour_disable iap_company_enrich")
+
 func (s *Server) sessionInfo(user *account) object {
 	e := &env{database: s.db, user: user}
 	s.db.mu.RLock()
@@ -474,7 +478,7 @@ func (s *Server) sessionInfo(user *account) object {
 	allowed := object{}
 	var pairs []any
 	for _, id := range user.companies {
-		allowed = append(allowed, member{fmt.Sprint(id), object{{"id", id}, {"name", e.display(companies, id)}, {"sequence", int64(0)}, {"child_ids", []any{}}, {"parent_id", false}}})
+		allowed = append(allowed, member{strconv.FormatInt(id, 10), object{{"id", id}, {"name", e.display(companies, id)}, {"sequence", int64(0)}, {"child_ids", []any{}}, {"parent_id", false}}})
 		pairs = append(pairs, []any{id, e.display(companies, id)})
 	}
 	info := object{
@@ -484,7 +488,7 @@ func (s *Server) sessionInfo(user *account) object {
 		{"partner_display_name", e.display(partners, partner)}, {"partner_id", partner}, {"web.base.url", "http://" + s.addr},
 	}
 	for _, f := range sessionFields {
-		if s.major >= f.since && s.major <= f.until && (admin || f.key != "iap_company_enrich") {
+		if s.major >= f.since && s.major <= f.until && (admin || !adminFields[f.key]) {
 			info = append(info, member{f.key, f.value})
 		}
 	}

@@ -1,10 +1,12 @@
 package odootest
 
 import (
+	"errors"
 	"fmt"
 	"html"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -191,7 +193,7 @@ func onRecords(f func(e *env, t *table, ids []int64) (any, error)) func(c *call)
 }
 
 func search(c *call) (any, error) {
-	ids, err := c.env.search(c.t, c.args["domain"], c.integer("offset"), c.integer("limit"), c.args["order"])
+	ids, err := c.search(c.t, c.args["domain"], c.integer("offset"), c.integer("limit"), c.args["order"])
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +204,7 @@ func search(c *call) (any, error) {
 }
 
 func searchCount(c *call) (any, error) {
-	ids, err := c.env.search(c.t, c.args["domain"], 0, c.integer("limit"), nil)
+	ids, err := c.search(c.t, c.args["domain"], 0, c.integer("limit"), nil)
 	return int64(len(ids)), err
 }
 
@@ -218,7 +220,7 @@ func searchRead(c *call) (any, error) {
 			return nil, err
 		}
 	}
-	ids, err := c.env.search(c.t, c.args["domain"], c.integer("offset"), c.integer("limit"), c.args["order"])
+	ids, err := c.search(c.t, c.args["domain"], c.integer("offset"), c.integer("limit"), c.args["order"])
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +234,7 @@ func readRecords(c *call) (any, error) {
 func create(c *call) (any, error) {
 	list, isList := c.args["vals_list"].([]any)
 	if !isList {
-		id, err := c.env.create(c.t, dictOf(c.args["vals_list"]))
+		id, err := c.create(c.t, dictOf(c.args["vals_list"]))
 		if c.named { // JSON-2 always answers with a list
 			return []int64{id}, err
 		}
@@ -240,7 +242,7 @@ func create(c *call) (any, error) {
 	}
 	ids := make([]int64, 0, len(list))
 	for _, values := range list {
-		id, err := c.env.create(c.t, dictOf(values))
+		id, err := c.create(c.t, dictOf(values))
 		if err != nil {
 			return nil, err
 		}
@@ -248,10 +250,6 @@ func create(c *call) (any, error) {
 	}
 	return ids, nil
 }
-
-// jsonTwo tells whether the call came by JSON-2, which always answers create
-// with a list.
-func (c *call) jsonTwo() bool { return c.named }
 
 func copyRecords(c *call) (any, error) {
 	if c.major < 18 && len(c.ids) != 1 {
@@ -295,7 +293,7 @@ func (c *call) namesLike(name string, domain any, operator string, limit any) ([
 	if !truthy(domain) {
 		domain = nil
 	}
-	all, err := c.env.search(c.t, domain, 0, 0, nil)
+	all, err := c.search(c.t, domain, 0, 0, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -335,7 +333,7 @@ func nameGet(c *call) (any, error) {
 }
 
 func nameCreate(c *call) (any, error) {
-	id, err := c.env.create(c.t, map[string]any{"name": c.args["name"]})
+	id, err := c.create(c.t, map[string]any{"name": c.args["name"]})
 	if err != nil {
 		return nil, err
 	}
@@ -473,7 +471,7 @@ func exportData(c *call) (any, error) {
 func (c *call) exported(t *table, id int64, path []string) any {
 	switch name := path[0]; {
 	case name == ".id":
-		return fmt.Sprint(id)
+		return strconv.FormatInt(id, 10)
 	case name == "id":
 		if s := c.xmlidOf(t.model, id); s != "" {
 			return s
@@ -512,10 +510,10 @@ func load(c *call) (any, error) {
 				values[fields[j]] = cell
 			}
 		}
-		id, err := c.env.create(c.t, values)
+		id, err := c.create(c.t, values)
 		if err != nil {
 			text := err.Error()
-			if x, ok := err.(*exception); ok {
+			if x := (*exception)(nil); errors.As(err, &x) {
 				text = strings.TrimPrefix(x.text, "The operation cannot be completed: ")
 			}
 			messages = append(messages, object{{"rows", object{{"from", int64(i)}, {"to", int64(i)}}}, {"record", int64(i)}, {"type", "error"}, {"message", text}})
@@ -560,7 +558,7 @@ func messagePost(c *call) (any, error) {
 	var message int64
 	err = c.sudo(func() error {
 		var err error
-		message, err = c.env.create(messages, values)
+		message, err = c.create(messages, values)
 		return err
 	})
 	if err != nil {
@@ -782,10 +780,10 @@ func postMoves(e *env, t *table, ids []int64) (any, error) {
 				prefix = "MISC"
 			}
 			n := e.number("account.move." + prefix)
-			switch {
-			case e.major == 13:
+			switch e.major {
+			case 13:
 				values["name"] = fmt.Sprintf("%s/%s/%04d", prefix, date[:4], n)
-			case e.major == 14:
+			case 14:
 				values["name"] = fmt.Sprintf("%s/%s/%s/%04d", prefix, date[:4], date[5:7], n)
 			default:
 				values["name"] = fmt.Sprintf("%s/%s/%05d", prefix, date[:4], n)

@@ -584,7 +584,7 @@ func (e *env) copyRecord(t *table, id int64, override map[string]any) (int64, er
 	}
 	values := map[string]any{}
 	for name, f := range t.fields {
-		if magic[name] || uncopied[t.model][name] || !f.Stored || computes[t.model+"."+name] != nil || t.model == "product.template" && slices.Contains(variantFields, name) {
+		if magic[name] || uncopied[t.model][name] || !f.Stored || t.computes[name] != nil || t.model == "product.template" && slices.Contains(variantFields, name) {
 			continue
 		}
 		switch f.Type {

@@ -12,10 +12,7 @@ func (e *env) value(t *table, id int64, field string) any {
 	if field == "id" {
 		return id
 	}
-	if compute := computes[t.model+"."+field]; compute != nil {
-		return compute(e, t, id)
-	}
-	if compute := computes["."+field]; compute != nil {
+	if compute := t.computes[field]; compute != nil {
 		return compute(e, t, id)
 	}
 	r := t.rows[id]

@@ -746,17 +746,19 @@ func TestRecordedRequestsGetAnswersOfTheSameForm(t *testing.T) {
 		}
 	}
 	report := func(title string, cell func(agreement) string) {
-		line := fmt.Sprintf("%-16s", title)
+		var line strings.Builder
+		fmt.Fprintf(&line, "%-16s", title)
 		for major := 13; major <= 19; major++ {
-			line += fmt.Sprintf("%10d", major)
+			fmt.Fprintf(&line, "%10d", major)
 		}
-		t.Log(line)
+		t.Log(line.String())
 		for _, group := range groups {
-			line := fmt.Sprintf("%-16s", group)
+			line.Reset()
+			fmt.Fprintf(&line, "%-16s", group)
 			for major := 13; major <= 19; major++ {
-				line += fmt.Sprintf("%10s", cell(table[group][major]))
+				fmt.Fprintf(&line, "%10s", cell(table[group][major]))
 			}
-			t.Log(line)
+			t.Log(line.String())
 		}
 	}
 	report("same form", agreement.String)

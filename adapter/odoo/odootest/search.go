@@ -20,8 +20,8 @@ func (e *env) search(t *table, domain any, offset, limit int64, order any) ([]in
 	if err != nil {
 		return nil, err
 	}
-	if limit < 0 {
-		return nil, raise(invalidLimit, "LIMIT must not be negative\n")
+	if err := checkPage(offset, limit); err != nil {
+		return nil, err
 	}
 	active := e.activeTest(t) && !mentions(domain, "active")
 	ids := make([]int64, 0, min(len(t.ids), 128))
@@ -34,13 +34,27 @@ func (e *env) search(t *table, domain any, offset, limit int64, order any) ([]in
 		}
 	}
 	e.sort(t, ids, terms)
-	if offset > 0 {
-		ids = ids[min(offset, int64(len(ids))):]
+	return page(ids, offset, limit), nil
+}
+
+// checkPage refuses what PostgreSQL refuses.
+func checkPage(offset, limit int64) error {
+	switch {
+	case limit < 0:
+		return raise(invalidLimit, "LIMIT must not be negative\n")
+	case offset < 0:
+		return raise(invalidOffset, "OFFSET must not be negative\n")
 	}
+	return nil
+}
+
+// page cuts a part out of a list; limit 0 is no limit.
+func page[T any](list []T, offset, limit int64) []T {
+	list = list[min(max(offset, 0), int64(len(list))):]
 	if limit > 0 {
-		ids = ids[:min(limit, int64(len(ids)))]
+		list = list[:min(limit, int64(len(list)))]
 	}
-	return ids, nil
+	return list
 }
 
 var orderSyntax = regexp.MustCompile(`(?i)^\s*([a-z0-9_."]+)(\s+(asc|desc))?(\s+nulls\s+(first|last))?\s*$`)

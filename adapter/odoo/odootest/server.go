@@ -89,7 +89,7 @@ type Server struct {
 func NewServer(c Config) *Server {
 	s, err := Start(c)
 	if err != nil {
-		panic("odootest: " + err.Error())
+		panic("odootest: " + err.Error()) //nolint:forbidigo // as httptest.NewServer does; Start returns the error
 	}
 	return s
 }

@@ -25,7 +25,7 @@ func (c *call) length(page []object) (int64, error) {
 	if n := int64(len(page)); offset == 0 && (limit == 0 || n < limit) {
 		return n, nil
 	}
-	ids, err := c.env.search(c.t, c.args["domain"], 0, c.integer("count_limit"), nil)
+	ids, err := c.search(c.t, c.args["domain"], 0, c.integer("count_limit"), nil)
 	return int64(len(ids)), err
 }
 
@@ -34,7 +34,7 @@ func webSearchRead(c *call) (any, error) {
 	if err := c.checkSpecification(c.t, specification); err != nil {
 		return nil, err
 	}
-	ids, err := c.env.search(c.t, c.args["domain"], c.integer("offset"), c.integer("limit"), c.args["order"])
+	ids, err := c.search(c.t, c.args["domain"], c.integer("offset"), c.integer("limit"), c.args["order"])
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/bridgecore/bridgecore/adapter"
 )
@@ -83,7 +84,7 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 		return nil, err
 	}
 	if err := c.choose(ctx); err != nil {
-		w.client.CloseIdleConnections()
+		w.transport.CloseIdleConnections()
 		return nil, asConfigError(err)
 	}
 	return c, nil
@@ -123,7 +124,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 // ErrUnavailable; calls under way end as they would.
 func (c *Conn) Close() error {
 	c.closed.Store(true)
-	c.wire.client.CloseIdleConnections()
+	c.wire.transport.CloseIdleConnections()
 	return nil
 }
 
@@ -186,11 +187,39 @@ func (call Call) check() error {
 	case strings.HasPrefix(call.Method, "_"):
 		e = adapter.Errorf(adapter.PermissionDenied, "private methods such as %q can't be called", shorten(call.Method, 80))
 		e.Field, e.Model = "method", call.Model
+	case !isText(call.Args) || !isText(call.Kwargs):
+		// encoding/json would replace what it can't write.
+		e = adapter.Errorf(adapter.InvalidArgument, "an argument holds text that is not UTF-8")
+		e.Model = call.Model
 	default:
 		return nil
 	}
 	e.NothingSent = true
 	return e
+}
+
+// isText reports whether all strings in a value are UTF-8, as far as it is
+// made of the types that JSON decodes to.
+func isText(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return utf8.ValidString(v)
+	case []any:
+		for _, item := range v {
+			if !isText(item) {
+				return false
+			}
+		}
+	case map[string]any:
+		for k, item := range v {
+			if !utf8.ValidString(k) || !isText(item) {
+				return false
+			}
+		}
+	case adapter.Record:
+		return isText(map[string]any(v))
+	}
+	return true
 }
 
 // settle finds out what an AccessDenied meant: that the credentials are no

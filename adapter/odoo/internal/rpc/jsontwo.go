@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -126,7 +127,7 @@ func decodeJSON2(a *answer, c Call) (json.RawMessage, error) {
 	if json.Unmarshal(body, &e) != nil || e.Name == "" {
 		return nil, pageError(a, c.Changes)
 	}
-	f := &Fault{Name: e.Name, Message: firstArgument(e.Name, e.Arguments, e.Message), Debug: e.Debug, Code: fmt.Sprint(a.status)}
+	f := &Fault{Name: e.Name, Message: firstArgument(e.Name, e.Arguments, e.Message), Debug: e.Debug, Code: strconv.Itoa(a.status)}
 	return nil, f.toError(c)
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/bridgecore/bridgecore/adapter"
@@ -19,17 +20,18 @@ func versionAnswer(major string) string {
 }
 
 // jsonRPCBody reads the params of a request in Odoo's JSON-RPC.
-func jsonRPCBody(t testing.TB, r *http.Request) (params struct {
+func jsonRPCBody(tb testing.TB, r *http.Request) (params struct {
 	Service, Method string
 	Args            []any
 }) {
+	tb.Helper()
 	var body struct {
 		JSONRPC, Method string
 		Params          json.RawMessage
 	}
-	require.NoError(t, json.NewDecoder(r.Body).Decode(&body))
-	require.Equal(t, "2.0", body.JSONRPC)
-	require.NoError(t, json.Unmarshal(body.Params, &params))
+	require.NoError(tb, json.NewDecoder(r.Body).Decode(&body))
+	require.Equal(tb, "2.0", body.JSONRPC)
+	require.NoError(tb, json.Unmarshal(body.Params, &params))
 	return params
 }
 
@@ -42,10 +44,10 @@ func TestJSONRPCCall(t *testing.T) {
 		p := jsonRPCBody(t, r)
 		switch p.Service + "." + p.Method {
 		case "common.authenticate":
-			require.Equal(t, []any{"shop", "ada", "secret", map[string]any{}}, p.Args)
+			assert.Equal(t, []any{"shop", "ada", "secret", map[string]any{}}, p.Args)
 			w.Write([]byte(`{"jsonrpc": "2.0", "id": 1, "result": 7}`))
 		case "object.execute_kw":
-			require.Equal(t, []any{"shop", 7.0, "secret", "res.partner", "read", []any{[]any{5.0}}, map[string]any{"fields": []any{"name"}}}, p.Args)
+			assert.Equal(t, []any{"shop", 7.0, "secret", "res.partner", "read", []any{[]any{5.0}}, map[string]any{"fields": []any{"name"}}}, p.Args)
 			w.Write([]byte(`{"jsonrpc": "2.0", "id": 2, "result": [{"id": 5, "credit": 10.50}]}`))
 		}
 	})

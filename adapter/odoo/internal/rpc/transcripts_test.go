@@ -133,7 +133,8 @@ type transcript struct {
 	body        []byte
 }
 
-func factsDir(t testing.TB) string {
+func factsDir(t *testing.T) string {
+	t.Helper()
 	dir, err := os.Getwd()
 	require.NoError(t, err)
 	for {
@@ -154,7 +155,8 @@ func factsDir(t testing.TB) string {
 var statusLine = regexp.MustCompile(`^(?:<<< )?HTTP/1\.[01] (\d{3})`)
 
 // readTranscripts reads the recordings of a group, all versions.
-func readTranscripts(t testing.TB, group string) []transcript {
+func readTranscripts(t *testing.T, group string) []transcript {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join(factsDir(t), "[0-9]*", "wire", group, "*.http"))
 	require.NoError(t, err)
 	var list []transcript
@@ -197,6 +199,7 @@ func readTranscripts(t testing.TB, group string) []transcript {
 
 // call reads the call from a recorded request.
 func (tr *transcript) call(t *testing.T) Call {
+	t.Helper()
 	var args []any
 	switch {
 	case strings.HasPrefix(tr.path, "/json/2/"):
@@ -250,6 +253,7 @@ type replayer struct {
 }
 
 func newReplayer(t *testing.T) *replayer {
+	t.Helper()
 	r := &replayer{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		_, _ = io.Copy(io.Discard, req.Body)
@@ -270,6 +274,7 @@ func newReplayer(t *testing.T) *replayer {
 
 // replay makes the recorded call again and gets the recorded answer.
 func (r *replayer) replay(t *testing.T, tr transcript) (Call, json.RawMessage, error) {
+	t.Helper()
 	r.now = tr
 	c := tr.call(t)
 	ctx := context.Background()

@@ -45,7 +45,7 @@ func parseVersion(b []byte) (Version, error) {
 		return Version{}, notOdoo(fmt.Errorf("no version in %s", shorten(string(b), 200)))
 	}
 	// The major version of an intermediate release is a string: "saas~17".
-	major := strings.TrimLeft(strings.Trim(string(info.ServerVersionInfo[0]), `"`), "saas~-")
+	major := strings.TrimPrefix(strings.Trim(string(info.ServerVersionInfo[0]), `"`), "saas~")
 	v := Version{Series: info.ServerSerie, Full: info.ServerVersion}
 	var err1, err2 error
 	v.Major, err1 = strconv.Atoi(major)

@@ -24,12 +24,14 @@ import (
 // wire sends HTTP requests to one server and sorts what can go wrong below
 // Odoo's own protocols.
 type wire struct {
-	client  *http.Client
-	base    string // without a trailing slash
-	timeout time.Duration
-	limit   int64
-	agent   string
-	now     func() time.Time
+	// No http.Client: it would follow redirects, or fail on those that it
+	// can't read.
+	transport *http.Transport
+	base      string // without a trailing slash
+	timeout   time.Duration
+	limit     int64
+	agent     string
+	now       func() time.Time
 }
 
 func newWire(cfg Config) (*wire, error) {
@@ -46,24 +48,21 @@ func newWire(cfg Config) (*wire, error) {
 	}
 	dialer := &net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second, Control: cfg.Control}
 	return &wire{
-		client: &http.Client{
-			// No proxy: Control must see the address that is really dialled.
-			Transport: &http.Transport{
-				DialContext:         dialer.DialContext,
-				TLSClientConfig:     conf,
-				TLSHandshakeTimeout: 15 * time.Second,
-				MaxConnsPerHost:     cfg.MaxConns,
-				MaxIdleConnsPerHost: cfg.MaxConns,
-				// Shorter than the keep-alive of common proxies: a write on a
-				// connection that just went stale is an unknown outcome.
-				IdleConnTimeout:       30 * time.Second,
-				ExpectContinueTimeout: time.Second,
-				// HTTP/1.1 alone: Odoo speaks nothing newer, and what was
-				// written before a failure can be told for sure.
-				TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{},
-				MaxResponseHeaderBytes: 1 << 20,
-			},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		// No proxy: Control must see the address that is really dialled.
+		transport: &http.Transport{
+			DialContext:         dialer.DialContext,
+			TLSClientConfig:     conf,
+			TLSHandshakeTimeout: 15 * time.Second,
+			MaxConnsPerHost:     cfg.MaxConns,
+			MaxIdleConnsPerHost: cfg.MaxConns,
+			// Shorter than the keep-alive of common proxies: a write on a
+			// connection that just went stale is an unknown outcome.
+			IdleConnTimeout:       30 * time.Second,
+			ExpectContinueTimeout: time.Second,
+			// HTTP/1.1 alone: Odoo speaks nothing newer, and what was
+			// written before a failure can be told for sure.
+			TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{},
+			MaxResponseHeaderBytes: 1 << 20,
 		},
 		base:    base,
 		timeout: cfg.Timeout,
@@ -147,7 +146,7 @@ func (w *wire) exchange(ctx context.Context, req request, read func(*http.Respon
 	for _, h := range req.header {
 		r.Header.Set(h[0], h[1])
 	}
-	resp, err := w.client.Do(r)
+	resp, err := w.transport.RoundTrip(r)
 	if err != nil {
 		return w.failure(callCtx, err, t.sent.Load(), req.changes)
 	}
@@ -194,7 +193,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		n, err = int(b.left), errTooLarge
 	}
 	b.left -= int64(n)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		b.err = err
 	}
 	return n, err
@@ -371,10 +370,10 @@ func connectionAdvice(err error, sent bool) (message string, temporary bool) {
 		hostname  x509.HostnameError
 		invalid   x509.CertificateInvalidError
 		verify    *tls.CertificateVerificationError
-		alert     tls.AlertError
 		record    tls.RecordHeaderError
 	)
-	const alertProtocolVersion = 70
+	// crypto/tls and net/http have no types for some of their errors; their
+	// texts are the same everywhere.
 	switch text := err.Error(); {
 	case errors.As(err, &dns):
 		return "the server's name can't be resolved: check the system's URL", true
@@ -386,14 +385,13 @@ func connectionAdvice(err error, sent bool) (message string, temporary bool) {
 		return "the server's TLS certificate has expired or is not valid yet", false
 	case errors.As(err, &authority), errors.As(err, &verify):
 		return "the server's TLS certificate is not trusted", false
-	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record):
+	case errors.As(err, &record):
 		return "the server does not speak TLS there: begin the system's URL with http://, or use its TLS port", false
-	case errors.As(err, &alert) && alert == alertProtocolVersion,
-		strings.Contains(text, "unsupported protocol version"):
+	case strings.Contains(text, "protocol version not supported"), strings.Contains(text, "unsupported protocol version"):
 		return "the server offers only TLS versions older than 1.2, which are not safe: upgrade its TLS", false
-	case errors.As(err, &alert), strings.Contains(text, "tls: "):
+	case strings.Contains(text, "tls: "):
 		return "no TLS connection to the server could be agreed on", false
-	case strings.Contains(text, "malformed HTTP"), strings.Contains(text, "malformed MIME"):
+	case strings.Contains(text, "malformed HTTP"):
 		return "what answers there does not speak HTTP: check the system's URL", false
 	case sent:
 		return "the connection to the server broke before the answer was complete", true

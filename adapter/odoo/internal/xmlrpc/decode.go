@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 	"unicode/utf8"
 )
 
@@ -146,7 +145,7 @@ func (s *scanner) need(n int) error {
 
 // cut is the error for a document that ended too early.
 func (s *scanner) cut(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return s.wrong("the document ends too early")
 	}
 	return err
@@ -362,10 +361,10 @@ func (s *scanner) document() (fault bool, err error) {
 		return false, err
 	}
 	t, err = s.next()
-	switch err {
-	case io.EOF:
+	switch {
+	case errors.Is(err, io.EOF):
 		return fault, nil
-	case nil:
+	case err == nil:
 		return false, s.wrong("%s after the answer", t)
 	}
 	return false, err
@@ -412,7 +411,7 @@ func (s *scanner) prolog() error {
 	if string(s.buf[s.pos:s.pos+5]) != "<?xml" {
 		return nil
 	}
-	end := -1
+	var end int
 	for {
 		if end = bytes.Index(s.buf[s.pos:s.end], []byte("?>")); end >= 0 {
 			break
@@ -529,200 +528,6 @@ func (s *scanner) typed(t tag) error {
 	return s.wrong("the unknown type <%.40s>", t.name)
 }
 
-// scalar reads a value that holds text, and has write put it into dst, whose
-// part from mark on is the text.
-func (s *scanner) scalar(t tag, write func(dst []byte, mark int) ([]byte, string)) error {
-	mark := len(s.dst)
-	if !t.empty {
-		name := scalarNames[string(t.name)]
-		if _, err := s.text(); err != nil {
-			return err
-		}
-		if err := s.shut(name); err != nil {
-			return err
-		}
-	}
-	dst, problem := write(s.dst, mark)
-	if problem != "" {
-		return s.wrong("%s", problem)
-	}
-	s.dst = dst
-	return nil
-}
-
-// scalarNames keeps the names of types where reading on can't change them.
-var scalarNames = func() map[string]string {
-	m := map[string]string{}
-	for _, name := range []string{
-		"int", "i4", "i8", "i1", "i2", "biginteger", "boolean", "double", "float", "bigdecimal", "base64", "dateTime.iso8601",
-	} {
-		m[name] = name
-	}
-	return m
-}()
-
-func scalarInt(dst []byte, mark int) ([]byte, string) {
-	text := trim(dst[mark:])
-	negative := false
-	if len(text) > 0 && (text[0] == '-' || text[0] == '+') {
-		negative, text = text[0] == '-', text[1:]
-	}
-	if !isDigits(text) {
-		return dst, "an integer that is none"
-	}
-	return appendInt(dst[:mark], negative, text), ""
-}
-
-// appendInt appends digits, which may overlap dst, without leading zeros.
-func appendInt(dst []byte, negative bool, digits []byte) []byte {
-	for len(digits) > 1 && digits[0] == '0' {
-		digits = digits[1:]
-	}
-	if !negative || string(digits) == "0" {
-		// What is moved lies behind where it goes.
-		return append(dst, digits...)
-	}
-	return append(append(dst, '-'), digits...)
-}
-
-func scalarBool(dst []byte, mark int) ([]byte, string) {
-	switch string(trim(dst[mark:])) {
-	case "0":
-		return append(dst[:mark], "false"...), ""
-	case "1":
-		return append(dst[:mark], "true"...), ""
-	}
-	return dst, "a boolean that is neither 0 nor 1"
-}
-
-func scalarDouble(dst []byte, mark int) ([]byte, string) {
-	text := trim(dst[mark:])
-	if json.Valid(text) && (text[0] == '-' || '0' <= text[0] && text[0] <= '9') {
-		n := copy(dst[mark:], text)
-		return dst[:mark+n], ""
-	}
-	// What Python and C read and JSON does not: +1, .5, 5., 007.
-	literal := string(text)
-	negative := false
-	if literal != "" && (literal[0] == '-' || literal[0] == '+') {
-		negative, literal = literal[0] == '-', literal[1:]
-	}
-	mantissa, exponent := literal, ""
-	for i := range len(literal) {
-		if literal[i] == 'e' || literal[i] == 'E' {
-			mantissa, exponent = literal[:i], literal[i:]
-			break
-		}
-	}
-	whole, fraction := mantissa, ""
-	for i := range len(mantissa) {
-		if mantissa[i] == '.' {
-			whole, fraction = mantissa[:i], mantissa[i+1:]
-			break
-		}
-	}
-	if whole == "" && fraction == "" {
-		return dst, "a double that is no finite number"
-	}
-	if whole == "" {
-		whole = "0"
-	}
-	if fraction == "" {
-		fraction = "0"
-	}
-	if !isDigits([]byte(whole)) || !isDigits([]byte(fraction)) {
-		return dst, "a double that is no finite number"
-	}
-	dst = dst[:mark]
-	if negative {
-		dst = append(dst, '-')
-	}
-	dst = appendInt(dst, false, []byte(whole))
-	dst = append(append(append(dst, '.'), fraction...), exponent...)
-	if !json.Valid(dst[mark:]) {
-		return dst, "a double that is no finite number"
-	}
-	return dst, ""
-}
-
-func scalarBase64(dst []byte, mark int) ([]byte, string) {
-	// The text was written as the inside of a JSON string, so that a line
-	// break reads \n.
-	text := dst[mark:]
-	padding := 0
-	kept := text[:0]
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch {
-		case c == ' ':
-			continue
-		case c == '\\' && i+1 < len(text) && (text[i+1] == 'n' || text[i+1] == 'r' || text[i+1] == 't'):
-			i++
-			continue
-		case c == '=':
-			padding++
-		case !isBase64(c) || padding > 0:
-			return dst, "base64 that is none"
-		}
-		kept = append(kept, c)
-	}
-	n := len(kept)
-	if n%4 != 0 || padding > 2 {
-		return dst, "base64 that is none"
-	}
-	dst = append(dst[:mark+n], '"', '"')
-	copy(dst[mark+1:], dst[mark:mark+n])
-	dst[mark] = '"'
-	return dst, ""
-}
-
-func isBase64(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '+' || c == '/'
-}
-
-// times are the forms of dateTime.iso8601 in use; one without a zone is UTC,
-// as in all of Odoo.
-var times = [...]string{
-	"20060102T15:04:05", "2006-01-02T15:04:05", "20060102T15:04:05Z07:00", "2006-01-02T15:04:05Z07:00", "20060102T150405", "2006-01-02 15:04:05",
-}
-
-func scalarTime(dst []byte, mark int) ([]byte, string) {
-	text := string(trim(dst[mark:]))
-	for _, layout := range times {
-		if t, err := time.Parse(layout, text); err == nil {
-			t = t.UTC()
-			if t.Year() < 1 || t.Year() > 9999 {
-				break
-			}
-			return t.AppendFormat(dst[:mark], `"2006-01-02 15:04:05"`), ""
-		}
-	}
-	return dst, "a date and time in an unknown form"
-}
-
-// trim cuts white space, as JSON strings write it, from both ends.
-func trim(b []byte) []byte {
-	for {
-		n := len(b)
-		b = bytes.Trim(b, " ")
-		for _, escape := range [...]string{`\n`, `\r`, `\t`} {
-			b = bytes.TrimSuffix(bytes.TrimPrefix(b, []byte(escape)), []byte(escape))
-		}
-		if len(b) == n {
-			return b
-		}
-	}
-}
-
-func isDigits(b []byte) bool {
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return len(b) > 0
-}
-
 func (s *scanner) nested(t tag, read func(empty bool) error) error {
 	if s.depthLeft == 0 {
 		return s.wrong("arrays and structs too deep in each other")
@@ -820,202 +625,6 @@ func (s *scanner) member() error {
 		return err
 	}
 	return s.shut("member")
-}
-
-// special marks the bytes of text that can't be copied into a JSON string as
-// they are: markup, and what JSON escapes.
-var special = func() (t [256]bool) {
-	for c := range 0x20 {
-		t[c] = true
-	}
-	t['<'], t['&'], t['"'], t['\\'] = true, true, true, true
-	return t
-}()
-
-// text appends the text up to the next tag, as the inside of a JSON string,
-// and reports whether it was nothing but white space. It stops at the '<'.
-func (s *scanner) text() (blank bool, err error) {
-	blank = true
-	for {
-		from := s.pos
-		i := from
-		for i < s.end && !special[s.buf[i]] {
-			if s.buf[i] != ' ' {
-				blank = false
-			}
-			i++
-		}
-		s.dst = append(s.dst, s.buf[from:i]...)
-		s.pos = i
-		if i == s.end {
-			if err := s.more(); err != nil {
-				return false, s.cut(err)
-			}
-			continue
-		}
-		switch c := s.buf[i]; c {
-		case '<':
-			stop, err := s.markup(&blank)
-			if stop || err != nil {
-				return blank, err
-			}
-		case '&':
-			blank = false
-			if err := s.entity(); err != nil {
-				return false, err
-			}
-		default:
-			if !isSpace(c) {
-				blank = false
-			}
-			s.dst = appendJSONByte(s.dst, c)
-			s.pos++
-		}
-	}
-}
-
-// markup handles a '<' in text: CDATA, comments and instructions belong to
-// the text, anything else ends it.
-func (s *scanner) markup(blank *bool) (stop bool, err error) {
-	if err := s.need(2); err != nil {
-		return false, s.cut(err)
-	}
-	if c := s.buf[s.pos+1]; c != '!' && c != '?' {
-		return true, nil
-	}
-	skipped, err := s.aside()
-	if skipped || err != nil {
-		return false, err
-	}
-	const begin, end = "<![CDATA[", "]]>"
-	if err := s.need(len(begin)); err != nil {
-		return false, s.cut(err)
-	}
-	if string(s.buf[s.pos:s.pos+len(begin)]) != begin {
-		return false, s.wrong("an unknown declaration")
-	}
-	s.pos += len(begin)
-	*blank = false
-	for {
-		chunk := s.buf[s.pos:s.end]
-		i := bytes.Index(chunk, []byte(end))
-		if i < 0 {
-			// Keep what may be the beginning of the end.
-			i = max(0, len(chunk)-len(end)+1)
-			s.cdata(chunk[:i])
-			if err := s.more(); err != nil {
-				return false, s.cut(err)
-			}
-			continue
-		}
-		s.cdata(chunk[:i])
-		s.pos += len(end)
-		return false, nil
-	}
-}
-
-func (s *scanner) cdata(b []byte) {
-	for _, c := range b {
-		if c < 0x20 || c == '"' || c == '\\' {
-			s.dst = appendJSONByte(s.dst, c)
-		} else {
-			s.dst = append(s.dst, c)
-		}
-	}
-	s.pos += len(b)
-}
-
-// entity reads a reference at the current '&'.
-func (s *scanner) entity() error {
-	const longest = len("&#x0010FFFF;")
-	n := -1
-	for {
-		window := s.buf[s.pos:min(s.end, s.pos+longest)]
-		if n = bytes.IndexByte(window, ';'); n >= 0 {
-			break
-		}
-		if len(window) == longest {
-			return s.wrong("an unknown reference")
-		}
-		if err := s.more(); err != nil {
-			return s.cut(err)
-		}
-	}
-	name := s.buf[s.pos+1 : s.pos+n]
-	var r rune
-	switch string(name) {
-	case "lt":
-		r = '<'
-	case "gt":
-		r = '>'
-	case "amp":
-		r = '&'
-	case "quot":
-		r = '"'
-	case "apos":
-		r = '\''
-	default:
-		var ok bool
-		if r, ok = numericReference(name); !ok {
-			return s.wrong("an unknown reference")
-		}
-	}
-	s.pos += n + 1
-	if r < utf8.RuneSelf {
-		s.dst = appendJSONByte(s.dst, byte(r))
-	} else {
-		s.dst = utf8.AppendRune(s.dst, r)
-	}
-	return nil
-}
-
-// numericReference reads #65 or #x41.
-func numericReference(name []byte) (rune, bool) {
-	if len(name) < 2 || name[0] != '#' {
-		return 0, false
-	}
-	digits, base := name[1:], rune(10)
-	if digits[0] == 'x' {
-		digits, base = digits[1:], 16
-	}
-	var r rune
-	for _, c := range digits {
-		d := rune(99)
-		switch {
-		case '0' <= c && c <= '9':
-			d = rune(c - '0')
-		case 'a' <= c && c <= 'f':
-			d = rune(c-'a') + 10
-		case 'A' <= c && c <= 'F':
-			d = rune(c-'A') + 10
-		}
-		if d >= base {
-			return 0, false
-		}
-		if r = r*base + d; r > utf8.MaxRune {
-			return 0, false
-		}
-	}
-	return r, len(digits) > 0 && r != 0 && utf8.ValidRune(r)
-}
-
-// appendJSONByte appends an ASCII character as it stands in a JSON string.
-func appendJSONByte(dst []byte, c byte) []byte {
-	switch c {
-	case '"', '\\':
-		return append(dst, '\\', c)
-	case '\n':
-		return append(dst, '\\', 'n')
-	case '\r':
-		return append(dst, '\\', 'r')
-	case '\t':
-		return append(dst, '\\', 't')
-	}
-	if c < 0x20 {
-		const hex = "0123456789abcdef"
-		return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-	}
-	return append(dst, c)
 }
 
 // fault reads the members of a fault from its JSON.

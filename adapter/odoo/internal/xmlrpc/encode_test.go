@@ -113,7 +113,7 @@ func genValue(depth int) *rapid.Generator[any] {
 		rapid.Float64Range(-1e300, 1e300).AsAny(),
 		rapid.SliceOf(rapid.Byte()).AsAny(),
 		rapid.SliceOf(text).AsAny(),
-		rapid.Map(rapid.Int64(), func(n int64) any { return json.Number(json.Number(mustJSON(n))) }),
+		rapid.Map(rapid.Int64(), func(n int64) any { return json.Number(mustJSON(n)) }),
 		rapid.Map(text, func(s string) any { return json.RawMessage(mustJSON(map[string]any{s: []any{s, 1, nil}})) }),
 	}
 	if depth > 0 {

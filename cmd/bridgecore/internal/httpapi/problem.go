@@ -232,7 +232,7 @@ func adapterProblem(e *adapter.Error) *Problem {
 	if e.Field != "" || e.Model != "" || e.Native != "" {
 		details = append(details, ProblemDetail{Field: e.Field, Model: e.Model, Message: message, Native: e.Native})
 	}
-	if name, _, _ := strings.Cut(e.Field, "["); !strings.Contains(message, name) {
+	if name, _, _ := strings.Cut(e.Field, "["); e.Code == adapter.InvalidArgument && !strings.Contains(message, name) {
 		message = e.Field + ": " + message
 	}
 	p := newProblem(status, string(e.Code), message, details...)
@@ -330,12 +330,7 @@ func humaProblem(status int, message string, errs []error) *Problem {
 		if p, ok := malformedFrom(d.Message); ok {
 			return p
 		}
-		// A failed validation is followed by the failure to decode.
-		if d.Location == "body" && len(details) > 0 {
-			continue
-		}
-		field := strings.TrimPrefix(strings.TrimPrefix(d.Location, "body."), "query.")
-		details = append(details, ProblemDetail{Field: field, Message: d.Message})
+		details = append(details, schemaDetail(d))
 	}
 	if len(details) > 0 {
 		message = details[0].Field + ": " + details[0].Message
@@ -344,4 +339,27 @@ func humaProblem(status int, message string, errs []error) *Problem {
 		}
 	}
 	return newProblem(status, "", message, details...)
+}
+
+// schemaDetail names the member of the request that does not fit its schema.
+func schemaDetail(d *huma.ErrorDetail) ProblemDetail {
+	_, field, _ := strings.Cut(d.Location, ".") // "body.", "query.", "path."
+	message := d.Message
+	if name, ok := strings.CutPrefix(message, "expected required property "); ok {
+		name, _, _ = strings.Cut(name, " ")
+		if field != "" {
+			name = field + "." + name
+		}
+		return ProblemDetail{Field: name, Message: "is missing"}
+	}
+	if field == "" {
+		field = d.Location
+	}
+	switch message {
+	case "unexpected property":
+		message = "there is no such member"
+	case "required query parameter is missing":
+		message = "is missing"
+	}
+	return ProblemDetail{Field: field, Message: message}
 }

@@ -1,0 +1,163 @@
+package adapter_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bridgecore/bridgecore/adapter"
+)
+
+// pages is an adapter that answers queries with prepared pages.
+type pages struct {
+	adapter.Adapter
+
+	kind    string
+	pages   []adapter.Page
+	err     error
+	queries []adapter.Query
+	create  func(values adapter.Record) (adapter.ID, error)
+}
+
+func (p *pages) Info() adapter.Info { return adapter.Info{Kind: p.kind} }
+
+func (p *pages) Query(_ context.Context, q adapter.Query) (adapter.Page, error) {
+	p.queries = append(p.queries, q)
+	if len(p.pages) == 0 {
+		return adapter.Page{}, p.err
+	}
+	page := p.pages[0]
+	p.pages = p.pages[1:]
+	return page, nil
+}
+
+func (p *pages) Create(_ context.Context, _ string, values adapter.Record) (adapter.ID, error) {
+	return p.create(values)
+}
+
+func page(next string, ids ...int) adapter.Page {
+	p := adapter.Page{Next: next, Truncated: next != ""}
+	for _, id := range ids {
+		p.Records = append(p.Records, adapter.Record{"id": id})
+	}
+	return p
+}
+
+func collect(t *testing.T, a adapter.Adapter, q adapter.Query) (ids []int64, err error) {
+	t.Helper()
+	for r, e := range adapter.All(t.Context(), a, q) {
+		if e != nil {
+			assert.Nil(t, r)
+			assert.NoError(t, err, "it goes on after an error")
+			err = e
+			continue
+		}
+		ids = append(ids, r.Int("id"))
+	}
+	return ids, err
+}
+
+func TestAll(t *testing.T) {
+	a := &pages{pages: []adapter.Page{page("b", 1, 2), page("c", 3), page("", 4)}}
+	ids, err := collect(t, a, adapter.Query{Model: "m", Offset: 5})
+	require.NoError(t, err)
+	assert.Equal(t, []int64{1, 2, 3, 4}, ids)
+	byID := []adapter.Order{{Field: "id"}}
+	assert.Equal(t, []adapter.Query{{Model: "m", Offset: 5, Order: byID}, {Model: "m", Cursor: "b", Order: byID}, {Model: "m", Cursor: "c", Order: byID}}, a.queries)
+
+	a = &pages{kind: "salesforce", pages: []adapter.Page{page("b", 1, 2), page("c", 3, 4)}}
+	ids, err = collect(t, a, adapter.Query{Limit: 4})
+	require.NoError(t, err)
+	assert.Equal(t, []int64{1, 2, 3, 4}, ids, "the limit bounds the whole")
+	assert.Equal(t, []adapter.Query{{Limit: 4, Order: []adapter.Order{{Field: "Id"}}}, {Limit: 2, Cursor: "b", Order: []adapter.Order{{Field: "Id"}}}}, a.queries)
+
+	boom := errors.New("boom")
+	a = &pages{pages: []adapter.Page{page("b", 1)}, err: boom}
+	ids, err = collect(t, a, adapter.Query{})
+	assert.Equal(t, []int64{1}, ids)
+	assert.ErrorIs(t, err, boom)
+
+	a = &pages{pages: []adapter.Page{page("b", 1), page("b", 2), page("b", 3)}}
+	ids, err = collect(t, a, adapter.Query{})
+	assert.Equal(t, []int64{1, 2}, ids)
+	assert.ErrorIs(t, err, adapter.ErrInternal, "a cursor that stands still")
+
+	a = &pages{pages: []adapter.Page{page("b", 1, 2)}}
+	for range adapter.All(t.Context(), a, adapter.Query{}) {
+		break
+	}
+	assert.Len(t, a.queries, 1, "no page is read ahead")
+}
+
+func TestAbilitiesFallBack(t *testing.T) {
+	ctx := t.Context()
+	a := &pages{kind: "small", pages: []adapter.Page{page("b", 1, 2), page("", 3)}}
+	n, err := adapter.Count(ctx, a, "m", nil)
+	require.NoError(t, err)
+	assert.EqualValues(t, 3, n)
+
+	a.pages = []adapter.Page{page("", 2, 1)}
+	ids, err := adapter.SearchIDs(ctx, a, adapter.Query{Model: "m", Fields: []string{"name"}})
+	require.NoError(t, err)
+	assert.Equal(t, []adapter.ID{adapter.IntID(2), adapter.IntID(1)}, ids)
+	assert.Equal(t, []string{"id"}, a.queries[len(a.queries)-1].Fields)
+
+	a.pages = []adapter.Page{page("", 1, 2)}
+	records, err := adapter.Read(ctx, a, "m", []adapter.ID{adapter.IntID(2), adapter.IntID(9), adapter.IntID(1)}, nil)
+	require.NoError(t, err)
+	assert.Equal(t, []adapter.Record{{"id": 2}, {"id": 1}}, records)
+	assert.Equal(t, cond("id", "in", []any{int64(2), int64(9), int64(1)}), a.queries[len(a.queries)-1].Filter)
+
+	calls := len(a.queries)
+	records, err = adapter.Read(ctx, a, "m", nil, nil)
+	require.NoError(t, err)
+	assert.Empty(t, records)
+	assert.Len(t, a.queries, calls, "no ids, no call")
+
+	require.NoError(t, adapter.Ping(ctx, a))
+	for what, err := range map[string]error{
+		"search by name": second(adapter.NameSearch(ctx, a, "m", "x", nil, 1)),
+		"call methods":   second(adapter.Invoke(ctx, a, adapter.Call{})),
+		"keep files":     second(adapter.Attach(ctx, a, adapter.Attachment{}, nil)),
+	} {
+		assert.ErrorIs(t, err, adapter.ErrUnsupported)
+		assert.ErrorIs(t, err, errors.ErrUnsupported)
+		assert.Contains(t, err.Error(), "small can't "+what)
+	}
+}
+
+func second[A any](_ A, err error) error { return err }
+
+func TestCreateManyOneByOne(t *testing.T) {
+	made := int64(0)
+	a := &pages{create: func(values adapter.Record) (adapter.ID, error) {
+		if values["bad"] == true {
+			return adapter.ID{}, adapter.ErrInvalidArgument
+		}
+		made++
+		return adapter.IntID(made), nil
+	}}
+	ids, err := adapter.CreateMany(t.Context(), a, "m", []adapter.Record{{}, {}})
+	require.NoError(t, err)
+	assert.Equal(t, []adapter.ID{adapter.IntID(1), adapter.IntID(2)}, ids)
+	ids, err = adapter.CreateMany(t.Context(), a, "m", []adapter.Record{{}, {"bad": true}, {}})
+	var partial *adapter.PartialError
+	require.ErrorAs(t, err, &partial)
+	assert.Equal(t, []adapter.ID{adapter.IntID(3), {}, adapter.IntID(4)}, ids)
+	assert.Equal(t, ids, partial.Done)
+	assert.Len(t, partial.Failed, 1)
+	assert.ErrorIs(t, partial.Failed[1], adapter.ErrInvalidArgument)
+}
+
+func TestZeroIDsStayOutOfJSON(t *testing.T) {
+	b, err := json.Marshal(adapter.Info{Kind: "memory", Version: "1"})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"kind": "memory", "version": "1"}`, string(b))
+	b, err = json.Marshal(adapter.Attachment{Name: "x"})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"id": null, "name": "x", "mimetype": "", "size": 0}`, string(b))
+}

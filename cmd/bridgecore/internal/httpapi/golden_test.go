@@ -1,0 +1,109 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bridgecore/bridgecore/adapter/odoo/odootest"
+)
+
+var update = flag.Bool("update", false, "write the answers into testdata/golden")
+
+// exchange is one documented request with its answer. Files are played in the
+// order of their names, against one server.
+type exchange struct {
+	Note    string          `json:"note"` // what documents it
+	User    string          `json:"user,omitempty"`
+	Method  string          `json:"method"`
+	Path    string          `json:"path"`
+	Token   string          `json:"token,omitempty"` // "refresh": send the refresh token
+	Body    json.RawMessage `json:"body,omitempty"`
+	Status  int             `json:"status"`
+	Headers []string        `json:"headers,omitempty"` // names that must be there
+	Answer  json.RawMessage `json:"answer"`
+}
+
+// volatile are the values that differ from run to run.
+var volatile = []struct {
+	find *regexp.Regexp
+	mask string
+}{
+	{regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+`), "<token>"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "<time>"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`), "<odoo time>"},
+	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "<uuid>"},
+	// How many answers are kept is told as well as it is known.
+	{regexp.MustCompile(`("(total_keys|deleted_keys)": )\d+`), `${1}"<number>"`},
+	{regexp.MustCompile(`Cleared \d+ cache entries`), "Cleared <number> cache entries"},
+	{regexp.MustCompile(`("(avg_response_time|response_time)": )[0-9.e-]+`), `${1}"<seconds>"`},
+}
+
+func masked(t *testing.T, body []byte) string {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, json.Indent(&b, body, "", "  "), string(body))
+	text := b.String()
+	for _, v := range volatile {
+		text = v.find.ReplaceAllString(text, v.mask)
+	}
+	return strings.TrimSpace(text)
+}
+
+func TestDocumentedRequests(t *testing.T) {
+	files, err := filepath.Glob("testdata/golden/*.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	e := newEnv(t)
+	odoo := odootest.New(t, "17.0")
+	sale := odootest.New(t, "19.0")
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			var x exchange
+			dec := json.NewDecoder(bytes.NewReader(text))
+			dec.DisallowUnknownFields()
+			require.NoError(t, dec.Decode(&x))
+
+			body := strings.NewReplacer(
+				"{odoo17}", odoo.URL, "{odoo19}", sale.URL, "{password}", password,
+				"{odoo_password}", odoo.Password,
+			).Replace(string(x.Body))
+			var headers []string
+			user := x.User
+			if x.Token == "refresh" {
+				headers, user = []string{"Authorization", "Bearer " + e.refresh[user]}, ""
+			}
+			a := e.send(user, x.Method, x.Path, body, headers...)
+			a.t = t
+			if x.Method == "POST" && x.Path == "/api/v1/auth/login" && a.status == 200 {
+				assert.NotEmpty(t, a.json()["access_token"])
+			}
+			for _, name := range x.Headers {
+				assert.NotEmpty(t, a.header.Get(name), name)
+			}
+			got := masked(t, a.body)
+			if *update {
+				x.Status, x.Answer = a.status, json.RawMessage(got)
+				var b bytes.Buffer
+				enc := json.NewEncoder(&b)
+				enc.SetEscapeHTML(false)
+				enc.SetIndent("", "  ")
+				require.NoError(t, enc.Encode(x))
+				require.NoError(t, os.WriteFile(file, b.Bytes(), 0o600))
+				return
+			}
+			assert.Equal(t, x.Status, a.status)
+			assert.Equal(t, masked(t, x.Answer), got)
+		})
+	}
+}
