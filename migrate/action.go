@@ -138,6 +138,9 @@ func (renameAction) down(_ *call, new, old []any) error { copy(old, new); return
 type removeAction struct {
 	rule   *Rule
 	values valueTable
+	// displaced says that the old version need not have the field at all, so
+	// that nobody misses it going down.
+	displaced bool
 }
 
 func (a removeAction) up(c *call, old, new []any) error {
@@ -166,7 +169,9 @@ func (a removeAction) down(c *call, new, old []any) error {
 		}
 		return nil
 	}
-	c.gone = append(c.gone, 0)
+	if !a.displaced {
+		c.gone = append(c.gone, 0)
+	}
 	return nil
 }
 
@@ -483,7 +488,12 @@ func (a addAction) up(c *call, old, new []any) error {
 	return nil
 }
 
-func (addAction) down(*call, []any, []any) error { return nil }
+func (a addAction) down(_ *call, new, old []any) error {
+	if a.rule.OverEmpty {
+		old[0] = new[0]
+	}
+	return nil
+}
 
 type splitAction struct{ rule *Rule }
 

@@ -80,9 +80,10 @@
 //	    false. (Odoo writes false for every empty value.)
 //	add: {field: f, value: v}     or {field: f, from: g} or {field: f, from: g, values: {...}} or {field: f}
 //	    A newly required field, filled where it is absent or null (with
-//	    "empty: true" also where it is false, "" or []): with a value, from
-//	    another field of the old record, through a table, or by a person (then
-//	    the report says so). Going back it is left out.
+//	    "empty: true", for a field that both versions have, also where it is
+//	    false, "" or []): with a value, from another field of the old record,
+//	    through a table, or by a person (then the report says so). Going back
+//	    it is left out, with "empty: true" it stays.
 //	split: {field: f, to: [a, b], separator: " "}
 //	    The text up to the first separator goes to a, the rest to b.
 //	merge: {from: [a, b], to: c, by: KIND}
@@ -146,7 +147,8 @@
 //	source, severity, person, note, refs
 //	    Where the rule comes from; what happens when it is ignored (rejected,
 //	    lost, wrong, harmless; one or a list); whether a person must look at
-//	    each record it touches; a sentence that plans show as a warning; and
+//	    each record it touches (true, or a condition as in "when" that the
+//	    first old field must meet: {not: [0, false]}); a sentence that plans show as a warning; and
 //	    the identifiers of facts it covers.
 //
 // Layers: [Layer] puts a pack over another. A rule of the upper one replaces

@@ -178,7 +178,7 @@ func (l *Lens) gone(leg *lensLeg, g *lensGroup, f string) string {
 			return fmt.Sprintf("version %s keeps no value of it", leg.hop.To) + note
 		}
 	}
-	if r.Verb == Add || r.Verb == LookupOf || (r.Verb == Constant && !l.up) {
+	if (r.Verb == Add && !r.OverEmpty) || r.Verb == LookupOf || (r.Verb == Constant && !l.up) {
 		return fmt.Sprintf("it does not exist before version %s", leg.hop.To) + note
 	}
 	return ""
@@ -374,7 +374,7 @@ func (l *Lens) order(leg *lensLeg, o adapter.Order, asked string) ([]adapter.Ord
 	}
 	differs := fmt.Sprintf("records may sort otherwise: %s has other values in version %s", asked, l.system)
 	switch r.Verb {
-	case Rename, Default:
+	case Rename, Default, Add:
 		return as(o.Desc), "", nil
 	case Remove:
 		return []adapter.Order{o}, "", nil // "instead" fills it
@@ -461,7 +461,7 @@ func (l *Lens) group(g *lensGroup) (string, bool) {
 		to = r.From[0]
 	}
 	switch r.Verb {
-	case Rename, Default, ModelName, Reference:
+	case Rename, Default, Add, ModelName, Reference:
 		return to, true
 	case Map:
 		return to, oneToOne(r)

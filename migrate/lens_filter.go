@@ -251,6 +251,9 @@ func (w *lensWalk) rule(leg *lensLeg, r *Rule, act action, c adapter.Cond) (adap
 	case Default:
 		w.note("where it is empty, version %s has %s", leg.hop.To, brief(r.Value))
 		return c, nil
+	case Add: // of a field that both versions have
+		w.note("it is never empty from version %s on", leg.hop.To)
+		return c, nil
 	case Remove: // the field that "instead" fills
 		return c, nil
 	case Map:

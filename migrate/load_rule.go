@@ -71,7 +71,14 @@ func (l *loader) rule(n *yaml.Node, source string) []*Rule {
 	}
 	base := Rule{
 		Verb: verb, When: l.when(m["when"]), Source: source, Note: l.text(m["note"]),
-		Person: l.boolean(m["person"]), Refs: l.texts(m["refs"]), Pos: l.pos(n),
+		Refs: l.texts(m["refs"]), Pos: l.pos(n),
+	}
+	if p := m["person"]; p != nil && p.Kind == yaml.MappingNode {
+		if t, ok := l.condition(p); ok {
+			base.Person, base.PersonIf = true, &t
+		}
+	} else {
+		base.Person = l.boolean(p)
 	}
 	if m["when"] != nil && len(base.When) == 0 {
 		l.fail(m["when"], `"when" is empty`)
@@ -574,33 +581,39 @@ func (l *loader) when(n *yaml.Node) []Test {
 	}
 	var tests []Test
 	for f, node := range l.pairs(n, "when") {
-		t := Test{Field: f}
 		if !fieldName.MatchString(f) {
 			l.fail(node, "%q is not a field name", f)
 		}
-		if node.Kind == yaml.MappingNode {
-			m, ok := l.mapping(node, "a condition", "is", "not", "empty")
-			if !ok || len(m) != 1 {
-				l.fail(node, `a condition is a value, a list of values, {not: ...} or {empty: true}`)
-				continue
-			}
-			if m["empty"] != nil {
-				t.Empty = new(l.boolean(m["empty"]))
-				tests = append(tests, t)
-				continue
-			}
-			t.Not = m["not"] != nil
-			node = cmpNode(m["is"], m["not"])
+		if t, ok := l.condition(node); ok {
+			t.Field = f
+			tests = append(tests, t)
 		}
-		t.Values = l.half(node)
-		for _, v := range t.Values {
-			if _, scalar := scalarKey(v); !scalar {
-				l.fail(node, "a condition compares with scalars")
-			}
-		}
-		tests = append(tests, t)
 	}
 	return tests
+}
+
+// condition reads what a value must be.
+func (l *loader) condition(node *yaml.Node) (t Test, ok bool) {
+	if node.Kind == yaml.MappingNode {
+		m, ok := l.mapping(node, "a condition", "is", "not", "empty")
+		if !ok || len(m) != 1 {
+			l.fail(node, `a condition is a value, a list of values, {not: ...} or {empty: true}`)
+			return t, false
+		}
+		if m["empty"] != nil {
+			t.Empty = new(l.boolean(m["empty"]))
+			return t, true
+		}
+		t.Not = m["not"] != nil
+		node = cmpNode(m["is"], m["not"])
+	}
+	t.Values = l.half(node)
+	for _, v := range t.Values {
+		if _, scalar := scalarKey(v); !scalar {
+			l.fail(node, "a condition compares with scalars")
+		}
+	}
+	return t, true
 }
 
 // value reads any value: mappings, lists, texts, booleans, null, and numbers

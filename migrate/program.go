@@ -38,11 +38,12 @@ type entry struct {
 	index  int    // its place in tallies
 	name   string // on this side
 	slot   int
-	to     string // its name on the other side, "" where an operation takes it
-	json   []byte // `"to":`
-	store  bool   // an operation or a condition reads it
-	value  bool   // its value is looked at, not only kept
-	person bool   // a rule asks for a person wherever the field is
+	to     string     // its name on the other side, "" where an operation takes it
+	json   []byte     // `"to":`
+	store  bool       // an operation or a condition reads it
+	value  bool       // its value is looked at, not only kept
+	person bool       // a rule asks for a person wherever the field is,
+	ask    *condition // with such values; nil: with any
 }
 
 // op is one operation of a hop: a group of alternative rules, or the loss of a
@@ -77,9 +78,10 @@ type alternative struct {
 	rule    *Rule
 	act     action
 	when    []condition
-	in, out []int // places in the op's in and out
-	via     int   // slot of the rule's Via field, -1 without
-	person  bool  // the rule asks for a person
+	in, out []int      // places in the op's in and out
+	via     int        // slot of the rule's Via field, -1 without
+	person  bool       // the rule asks for a person,
+	ask     *condition // where its first old field is so; nil: always
 }
 
 // condition is a test with the slot of its field and, where the operation
@@ -107,7 +109,7 @@ type builder struct {
 	bound map[string]int // name to slot at the boundary between two hops
 	funcs map[string]Func
 	dead  map[int]string // slots that nothing fills going up
-	asks  map[int]bool   // slots of fields whose renaming asks for a person
+	asks  map[int]*Rule  // by the slot of a field, the rule that asks for a person
 }
 
 func (b *builder) slot() int { b.p.slots++; return b.p.slots - 1 }
@@ -115,7 +117,7 @@ func (b *builder) slot() int { b.p.slots++; return b.p.slots - 1 }
 // newProgram compiles legs. The rules were checked when the pack was loaded.
 func newProgram(legs []leg, funcs map[string]Func, fit *adapter.Schema) *program {
 	p := &program{in: map[string]*entry{}, out: map[string]*entry{}, keys: true, fit: fit}
-	b := &builder{p: p, bound: map[string]int{}, funcs: funcs, dead: map[int]string{}, asks: map[int]bool{}}
+	b := &builder{p: p, bound: map[string]int{}, funcs: funcs, dead: map[int]string{}, asks: map[int]*Rule{}}
 	for _, name := range named(legs) {
 		s := b.slot()
 		b.bound[name] = s
@@ -153,7 +155,10 @@ func newProgram(legs []leg, funcs map[string]Func, fit *adapter.Schema) *program
 	initial := map[int]*entry{}
 	for _, e := range p.in {
 		initial[e.slot] = e
-		e.store, e.value, e.person = reads[e.slot], values[e.slot], b.asks[e.slot]
+		e.store, e.value = reads[e.slot], values[e.slot]
+		if r := b.asks[e.slot]; r != nil {
+			e.person, e.ask = true, asking(r)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.bound)) {
 		s := b.bound[name]
@@ -208,7 +213,7 @@ func (b *builder) leg(l leg) {
 	grouped, _ := groups(acting(l.rules))
 	for _, r := range l.rules {
 		if r.Verb == Meaning && (r.Person || l.model.Person) {
-			b.asks[b.bound[r.Via]] = true
+			b.asks[b.bound[r.Via]] = r
 		}
 	}
 	takes, gives := map[string]bool{}, map[string]bool{}
@@ -224,7 +229,9 @@ func (b *builder) leg(l leg) {
 		}
 		if g[0].Verb == Rename && len(g[0].When) == 0 {
 			next[new[0]] = b.bound[old[0]]
-			b.asks[b.bound[old[0]]] = b.asks[b.bound[old[0]]] || g[0].Person
+			if g[0].Person {
+				b.asks[b.bound[old[0]]] = g[0]
+			}
 			continue
 		}
 		ops = append(ops, b.op(l, g, old, new, next))
@@ -240,7 +247,7 @@ func (b *builder) leg(l leg) {
 		case gives[name]:
 			ops = append(ops, &op{
 				hop: l.hop, place: l.place, at: l.hop.From, key: "displaced " + name, in: []int{b.bound[name]}, old: []string{name},
-				alts: []alternative{{rule: &Rule{Verb: Remove, From: []string{name}, Pos: l.model.Pos}, act: removeAction{rule: &Rule{}}, in: []int{0}, via: -1}},
+				alts: []alternative{{rule: &Rule{Verb: Remove, From: []string{name}, Pos: l.model.Pos}, act: removeAction{rule: &Rule{}, displaced: true}, in: []int{0}, via: -1}},
 			})
 		default:
 			next[name] = b.bound[name]
@@ -312,10 +319,23 @@ func (b *builder) op(l leg, group []*Rule, old, new []string, next map[string]in
 			}
 		}
 		o.person = o.person || l.model.Person
-		a.person = r.Person
+		a.person, a.ask = r.Person, asking(r)
 		o.alts = append(o.alts, a)
 	}
 	return o
+}
+
+// asking is the condition on which a rule asks for a person, nil if always.
+func asking(r *Rule) *condition {
+	if r.PersonIf == nil {
+		return nil
+	}
+	return &condition{test: *r.PersonIf, keys: keysOf(r.PersonIf.Values)}
+}
+
+// asks reports whether the rule needs a person for these old values.
+func (a *alternative) asks(old []any) bool {
+	return a.person && (a.ask == nil || (len(a.in) > 0 && a.ask.holds(old[a.in[0]])))
 }
 
 func keysOf(values []any) map[string]bool {

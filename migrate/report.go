@@ -238,7 +238,7 @@ func clipped(v any) any {
 
 func (t *tally) entry(e *entry, v any) {
 	t.at.entries[e.index]++
-	if e.person {
+	if e.person && (e.ask == nil || e.ask.holds(decoded(v))) {
 		t.asked = true
 		t.count(lineKey{entry: e, fate: NeedsPerson}, v)
 	}

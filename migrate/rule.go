@@ -94,6 +94,7 @@ type Rule struct {
 	Source   string
 	Severity []Severity
 	Person   bool
+	PersonIf *Test // on the first old field: only such values need a person; nil: all do, if Person
 	Note     string
 	Refs     []string
 	Pos      Position

@@ -132,7 +132,7 @@ func (r *runner) up(o *op) error {
 	}
 	if r.tally != nil {
 		acted := alt != nil
-		r.tally.op(o, old, new, r.c.fate, acted && (r.c.ask || (o.person || alt.person) && some))
+		r.tally.op(o, old, new, r.c.fate, acted && (r.c.ask || (some && (o.person || alt.asks(old)))))
 	}
 	if r.opts.NoResidue {
 		return nil
