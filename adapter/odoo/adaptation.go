@@ -34,7 +34,7 @@ func init() {
 		{"write", 13, 0, writeRecords},
 		{"unlink", 13, 0, unlinkRecords}, // answers true for most missing records
 		{"copy", 13, 17, copyOne},        // one record only, answers its id
-		{"copy", 18, 0, copyUnwrapped},   // answers a list
+		{"copy", 18, 0, answerUnwrapped}, // answers a list
 
 		{"search", 17, 0, searchCounted},       // lost its parameter count
 		{"search_count", 13, 15, countLimited}, // limit came with 16.0
@@ -63,7 +63,7 @@ func init() {
 		{"fields_view_get", 13, 16, viewTyped},
 		{"fields_view_get", 17, 0, fieldsViewGetNew},
 
-		{"message_post", 19, 0, messageUnwrapped}, // answers a list
+		{"message_post", 19, 0, answerUnwrapped}, // answers a list
 
 		{"xmlid_to_res_id", 15, 0, xmlidToID},
 		{"xmlid_to_res_model_res_id", 15, 0, xmlidToModelID},
@@ -193,16 +193,10 @@ func copyOne(ctx context.Context, b *call) (json.RawMessage, error) {
 	return b.run(ctx)
 }
 
-func copyUnwrapped(ctx context.Context, b *call) (json.RawMessage, error) {
+// answerUnwrapped answers for one record as versions before did: not in a list.
+func answerUnwrapped(ctx context.Context, b *call) (json.RawMessage, error) {
 	raw, err := b.run(ctx)
-	if err == nil && b.single {
-		raw = unwrapped(raw)
-	}
-	return raw, err
-}
-
-func messageUnwrapped(ctx context.Context, b *call) (json.RawMessage, error) {
-	return copyUnwrapped(ctx, b)
+	return unwrapped(raw), err
 }
 
 func searchCounted(ctx context.Context, b *call) (json.RawMessage, error) {

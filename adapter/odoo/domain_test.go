@@ -60,6 +60,7 @@ func TestDomain(t *testing.T) {
 		{"any, or", 16, "sale.order", `[["order_line","any",["|",["price_unit",">",1],["product_uom_qty",">",2]]]]`, `["|",["order_line.price_unit",">",1],["order_line.product_uom_qty",">",2]]`, "", ""},
 		{"any, and, of one record", 16, "sale.order", `[["partner_id","any",[["name","=","a"],["country_id.code","=","US"]]]]`, `[["partner_id.name","=","a"],["partner_id.country_id.code","=","US"]]`, "", ""},
 		{"any, and, of many records", 16, "sale.order", `[["order_line","any",[["price_unit",">",1],["product_uom_qty",">",2]]]]`, `[["order_line","in",[7,9]]]`, `[["price_unit",">",1],["product_uom_qty",">",2]]`, ""},
+		{"any, and, of one of many", 16, "sale.order", `[["order_line.product_id","any",[["name","=","a"],["active","=",true]]]]`, `[["order_line.product_id","in",[7,9]]]`, `[["name","=","a"],["active","=",true]]`, `{"active_test":false}`},
 		{"any of none", 16, "sale.order", `[["order_line","any",[]]]`, `[["order_line","!=",false]]`, "", ""},
 		{"any, not", 16, "sale.order", `[["partner_id","any",["!",["name","=","a"]]]]`, `[["partner_id","in",[7,9]]]`, `["!",["name","=","a"]]`, `{"active_test":false}`},
 		{"not any", 16, "sale.order", `[["partner_id","not any",[["name","=","a"]]]]`, `[["partner_id","not in",[7,9]]]`, `[["name","=","a"]]`, `{"active_test":false}`},

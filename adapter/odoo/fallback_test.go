@@ -208,17 +208,22 @@ func TestSchemaIsLoadedOnce(t *testing.T) {
 		client.schemas.load = func(ctx context.Context, name, language string) (*adapter.Schema, error) {
 			loads.Add(1)
 			<-gate
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
 			return load(ctx, name, language)
 		}
 		gone, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		var failed atomic.Int32
 		for i := range 20 {
+			ctx := t.Context()
+			if i == 0 {
+				ctx = gone
+			} else {
+				synctest.Wait() // the first one has begun the load
+			}
 			wg.Go(func() {
-				ctx := t.Context()
-				if i == 0 {
-					ctx = gone
-				}
 				if _, err := client.Schema(ctx, "res.partner"); err != nil {
 					failed.Add(1)
 				}
@@ -337,6 +342,16 @@ func TestFillEmpty(t *testing.T) {
 		_, err = client.Query(t.Context(), adapter.Query{Model: "product.template", Fields: []string{"price"}})
 		require.NoError(t, err)
 		assert.Equal(t, []string{"id"}, conn.last(t).Kwargs["fields"])
+	})
+	t.Run("from the name behind a relation", func(t *testing.T) {
+		client, conn := connect(17)
+		conn.extra = map[string]map[string]any{"res.partner": {"city_id": map[string]any{"type": "many2one", "relation": "res.city"}}}
+		conn.answer = func(rpc.Call) (any, error) {
+			return json.RawMessage(`[{"id":1,"city":false,"city_id":[5,"Riyadh"]}]`), nil
+		}
+		page, err := client.Query(adapter.WithScope(t.Context(), adapter.Scope{FillEmpty: true}), adapter.Query{Model: "res.partner", Fields: []string{"city"}})
+		require.NoError(t, err)
+		assert.JSONEq(t, `{"id":1,"city":"Riyadh"}`, asJSON(t, page.Records[0]))
 	})
 	t.Run("all fields, plain", func(t *testing.T) {
 		client, conn := connect(17)

@@ -44,7 +44,7 @@ func (e *env) create(t *table, values map[string]any) (int64, error) {
 		return 0, err
 	}
 	for name, v := range e.defaults(t) {
-		if _, given := values[name]; !given {
+		if _, given := values[name]; !given && (name != "detailed_type" || values["type"] == nil) {
 			values[name] = v
 		}
 	}
@@ -258,6 +258,14 @@ func (e *env) assign(t *table, id int64, values map[string]any) error {
 			return err
 		}
 		r[name] = stored
+	}
+	// From 15.0 to 17.0 a product had its type twice.
+	if t.model == "product.template" && t.fields["detailed_type"].Type != "" {
+		if _, ok := values["detailed_type"]; ok {
+			r["type"] = r["detailed_type"]
+		} else if _, ok := values["type"]; ok {
+			r["detailed_type"] = r["type"]
+		}
 	}
 	e.put(t, id, r)
 	for link, inner := range through {
@@ -618,7 +626,13 @@ func (e *env) copyRecord(t *table, id int64, override map[string]any) (int64, er
 		for _, line := range e.children(t, id, lines) {
 			inner := map[string]any{}
 			for name, lf := range child.fields {
-				if v := child.rows[line][name]; v != nil && lf.Stored && !magic[name] && name != f.Inverse && lf.Type != "one2many" && lf.Type != "many2many" && (!lf.Readonly || lf.Required) && name != "state" {
+				v := child.rows[line][name]
+				if v == nil || !lf.Stored || magic[name] || name == f.Inverse || lf.Type == "one2many" || lf.Readonly && !lf.Required || name == "state" {
+					continue
+				}
+				if ids, ok := v.([]int64); ok {
+					inner[name] = []any{[]any{int64(6), int64(0), listOf(ids)}}
+				} else {
 					inner[name] = stripped(v)
 				}
 			}

@@ -141,7 +141,7 @@ func TestFailedCallsChangeNothing(t *testing.T) {
 }
 
 func TestProductsAndTheirTemplates(t *testing.T) {
-	each(t, func(t *testing.T, s *Server, _ int) {
+	each(t, func(t *testing.T, s *Server, major int) {
 		t.Helper()
 		template := made(t, s, "product.template", map[string]any{"name": "Shelf", "default_code": "SHF", "list_price": 20})
 		variants := listOf(field(t, s, "product.template", template, "product_variant_ids"))
@@ -155,6 +155,16 @@ func TestProductsAndTheirTemplates(t *testing.T) {
 		do(t, s, "product.template", "write", []any{template}, map[string]any{"default_code": "SHF2", "active": false})
 		assert.Equal(t, "SHF2", field(t, s, "product.product", variant, "default_code"))
 		assert.Empty(t, do(t, s, "product.product", "search", []any{[]any{"id", "=", variant}}), "archived with its template")
+
+		kind := "type"
+		if major >= 15 && major <= 17 {
+			kind = "detailed_type"
+		}
+		service := made(t, s, "product.product", map[string]any{"name": "Advice", kind: "service"})
+		assert.Equal(t, "service", field(t, s, "product.product", service, "type"))
+		order := made(t, s, "sale.order", map[string]any{"partner_id": 7, "order_line": []any{[]any{0, 0, map[string]any{"product_id": service}}}})
+		do(t, s, "sale.order", "action_confirm", []any{order})
+		assert.Empty(t, do(t, s, "stock.picking", "search", []any{[]any{"origin", "=", field(t, s, "sale.order", order, "name")}}), "a service is not delivered")
 
 		made(t, s, "product.product", map[string]any{"name": "Alone", "lst_price": 3})
 		assert.Len(t, do(t, s, "product.template", "search", []any{[]any{"name", "=", "Alone"}}), 1)
@@ -328,5 +338,62 @@ func TestGroups(t *testing.T) {
 			v := do(t, s, "sale.order", "formatted_read_group", []any{}, []any{"partner_id"}, []any{"__count", "amount_total:sum", "amount_total:avg"})
 			assert.Contains(t, dictOf(listOf(v)[0]), "amount_total:avg")
 		}
+	})
+}
+
+func TestAttachments(t *testing.T) {
+	each(t, func(t *testing.T, s *Server, _ int) {
+		t.Helper()
+		id := made(t, s, "ir.attachment", map[string]any{"name": "a.txt", "datas": "aGVsbG8=", "res_model": "res.partner", "res_id": 7})
+		records := listOf(do(t, s, "ir.attachment", "read", []any{id}, []any{"name", "mimetype", "datas", "file_size", "checksum", "res_model", "res_id"}))
+		assert.Equal(t, []any{map[string]any{
+			"id": id, "name": "a.txt", "mimetype": "text/plain", "datas": "aGVsbG8=", "file_size": int64(5), "checksum": "aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d", "res_model": "res.partner", "res_id": int64(7),
+		}}, records)
+		assert.Equal(t, binasciiError, fails(t, s, "ir.attachment", "create", map[string]any{"name": "b", "datas": "not base64!"}).name)
+	})
+}
+
+func TestPurchases(t *testing.T) {
+	each(t, func(t *testing.T, s *Server, major int) {
+		t.Helper()
+		unit := map[bool]string{true: "product_uom_id", false: "product_uom"}[major >= 19]
+		order := made(t, s, "purchase.order", map[string]any{"partner_id": 7, "order_line": []any{[]any{0, 0, map[string]any{"product_id": 2, "product_qty": 3, "price_unit": 2.5, unit: 1}}}})
+		assert.InDelta(t, 7.5, field(t, s, "purchase.order", order, "amount_total"), 0.001)
+		stock := field(t, s, "product.product", 2, "qty_available").(float64)
+		do(t, s, "purchase.order", "button_confirm", []any{order})
+		assert.Equal(t, "purchase", field(t, s, "purchase.order", order, "state"))
+		pickings := listOf(do(t, s, "stock.picking", "search", []any{[]any{"origin", "=", field(t, s, "purchase.order", order, "name")}}))
+		require.Len(t, pickings, 1)
+		moves := map[bool]string{true: "move_ids", false: "move_lines"}[major >= 16]
+		id, _ := intOf(pickings[0])
+		lines := listOf(field(t, s, "stock.picking", id, moves))
+		require.Len(t, lines, 1)
+		done := map[bool]string{true: "quantity", false: "quantity_done"}[major >= 17]
+		do(t, s, "stock.move", "write", lines, map[string]any{done: 3})
+		assert.Equal(t, true, do(t, s, "stock.picking", "button_validate", pickings), "with quantities entered, nobody asks")
+		assert.InDelta(t, stock+3, field(t, s, "product.product", 2, "qty_available"), 0.001)
+		assert.Equal(t, userError, fails(t, s, "purchase.order", "unlink", []any{order}).name)
+		assert.Nil(t, do(t, s, "purchase.order", "button_cancel", []any{order}), "it returns nothing")
+	})
+}
+
+func TestCopies(t *testing.T) {
+	each(t, func(t *testing.T, s *Server, major int) {
+		t.Helper()
+		copied := func(model string, id int64) int64 {
+			v := do(t, s, model, "copy", []any{id})
+			if major >= 18 {
+				v = listOf(v)[0]
+			}
+			made, _ := intOf(v)
+			return made
+		}
+		order := copied("sale.order", 2)
+		assert.NotEqual(t, field(t, s, "sale.order", 2, "name"), field(t, s, "sale.order", order, "name"))
+		assert.Equal(t, "draft", field(t, s, "sale.order", order, "state"))
+		assert.Equal(t, field(t, s, "sale.order", 2, "amount_total"), field(t, s, "sale.order", order, "amount_total"), "with its lines")
+		product := copied("product.product", 1)
+		assert.Equal(t, "Walnut Desk (copy)", field(t, s, "product.product", product, "name"))
+		assert.Equal(t, false, field(t, s, "product.product", product, "barcode"))
 	})
 }

@@ -218,6 +218,12 @@ func (e *env) attributes(t *table, name string, only []string) object {
 	case "text", "html":
 		all = append(all, member{"translate", f.Translate})
 	}
+	if e.major >= 16 {
+		all = append(all, member{"default_export_compatible", false})
+	}
+	if e.major >= 19 {
+		all = append(all, member{"exportable", true}, member{"groupable", f.Stored})
+	}
 	if e.major < 18 {
 		all = slices.DeleteFunc(all, func(m member) bool { return m.key == "name" })
 	}

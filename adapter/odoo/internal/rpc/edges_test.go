@@ -738,3 +738,20 @@ func TestVersions(t *testing.T) {
 		require.NoError(t, c.Close())
 	}
 }
+
+// A change of which the server got a part only: it may have been all of it.
+func TestHalfSentChange(t *testing.T) {
+	f := newFake(t, "17")
+	cfg := f.config()
+	cfg.Timeout = 300 * time.Millisecond
+	c := dial(t, cfg)
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	f.route("/jsonrpc", func(w http.ResponseWriter, r *http.Request) { <-release }) // reads no body
+	large := write
+	large.Args = []any{[]int{1}, map[string]any{"comment": strings.Repeat("x", 32<<20)}}
+	_, err := c.Call(t.Context(), large)
+	e := fault(t, err)
+	require.Equal(t, adapter.UnknownOutcome, e.Code)
+	require.False(t, e.NothingSent)
+}
