@@ -1025,7 +1025,7 @@ func scale(back bool) func(*Rule, Form, any) (any, error) {
 		if !ok {
 			return nil, unfit(v, "a number")
 		}
-		by, _ := numberOf(r.By)
+		by := r.by
 		if back {
 			return formatNumber(new(big.Rat).Quo(n, by)), nil
 		}

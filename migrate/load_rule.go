@@ -11,7 +11,7 @@ import (
 )
 
 // common are the keys that every rule may have, besides its verb.
-var common = []string{"when", "unknown", "otherwise", "back", "source", "severity", "person", "note", "refs"}
+var common = []string{"when", "unknown", "otherwise", "back", "whole", "source", "severity", "person", "note", "refs"}
 
 // verbs are the verbs with what reads each.
 var verbs = map[Verb]func(*loader, *Rule, *yaml.Node) []*Rule{
@@ -71,7 +71,7 @@ func (l *loader) rule(n *yaml.Node, source string) []*Rule {
 	}
 	base := Rule{
 		Verb: verb, When: l.when(m["when"]), Source: source, Note: l.text(m["note"]),
-		Refs: l.texts(m["refs"]), Pos: l.pos(n),
+		Whole: l.boolean(m["whole"]), Refs: l.texts(m["refs"]), Pos: l.pos(n),
 	}
 	if p := m["person"]; p != nil && p.Kind == yaml.MappingNode {
 		if t, ok := l.condition(p); ok {
@@ -422,7 +422,7 @@ func (l *loader) convert(r *Rule, n *yaml.Node) []*Rule {
 			l.fail(n, `scale needs "by": a number that is not 0`)
 			return nil
 		}
-		r.By = json.Number(m["by"].Value)
+		r.By, r.by = json.Number(m["by"].Value), by
 	case "date_to_datetime", "datetime_to_date":
 		r.Time = "00:00:00"
 		if m["time"] != nil {

@@ -29,6 +29,8 @@ var fates = []Fate{Carried, Renamed, Converted, Defaulted, Dropped, Moved, Unkno
 
 func fateIndex(f Fate) int { return slices.Index(fates, f) }
 
+var fateNeedsPerson = int8(fateIndex(NeedsPerson))
+
 // Report is the account of a run: every field of every record is in it.
 type Report struct {
 	Model    string        `json:"model"`
@@ -182,12 +184,15 @@ type nodeTally struct {
 	others  map[string]int64
 }
 
+// lineKey is what is counted together: of an operation a place among its old
+// fields, or among its new ones where made is set; of an entry, or of a name.
 type lineKey struct {
 	op    *op
-	name  string // old name, or new where made is set
-	made  bool
-	fate  Fate
 	entry *entry
+	place int32
+	made  bool
+	fate  int8 // index in fates
+	name  string
 }
 
 type line struct {
@@ -212,7 +217,7 @@ func (t *tally) count(k lineKey, v any) {
 		t.at.lines[k] = l
 	}
 	l.count++
-	if len(l.samples) < mostSamples && k.fate != Carried {
+	if len(l.samples) < mostSamples && fates[k.fate] != Carried {
 		l.samples = append(l.samples, Sample{Record: t.record, Value: clipped(v)})
 	}
 }
@@ -240,7 +245,7 @@ func (t *tally) entry(e *entry, v any) {
 	t.at.entries[e.index]++
 	if e.person && (e.ask == nil || e.ask.holds(decoded(v))) {
 		t.asked = true
-		t.count(lineKey{entry: e, fate: NeedsPerson}, v)
+		t.count(lineKey{entry: e, fate: fateNeedsPerson}, v)
 	}
 }
 
@@ -254,7 +259,9 @@ func (t *tally) other(name string, _ any) {
 	t.at.others[name]++
 }
 
-func (t *tally) dropped(name string, v any) { t.count(lineKey{name: name, fate: Dropped}, v) }
+func (t *tally) dropped(name string, v any) {
+	t.count(lineKey{name: name, fate: int8(fateIndex(Dropped))}, v)
+}
 
 func (t *tally) op(o *op, old, new []any, fate Fate, ask bool) {
 	if fate == NeedsPerson {
@@ -270,9 +277,9 @@ func (t *tally) op(o *op, old, new []any, fate Fate, ask bool) {
 		if len(o.old) > 1 || o.conditional {
 			f = fateOf(o, i, v, new, fate)
 		}
-		t.count(lineKey{op: o, name: o.old[i], fate: f}, v)
+		t.count(lineKey{op: o, place: int32(i), fate: int8(fateIndex(f))}, v)
 		if ask {
-			t.count(lineKey{op: o, name: o.old[i], fate: NeedsPerson}, v)
+			t.count(lineKey{op: o, place: int32(i), fate: fateNeedsPerson}, v)
 		}
 	}
 	if some {
@@ -281,13 +288,13 @@ func (t *tally) op(o *op, old, new []any, fate Fate, ask bool) {
 	}
 	for i, v := range new {
 		if !isAbsent(v) {
-			t.count(lineKey{op: o, name: o.new[i], made: true, fate: Defaulted}, v)
+			t.count(lineKey{op: o, place: int32(i), made: true, fate: int8(fateIndex(Defaulted))}, v)
 		}
 	}
 	if ask {
 		t.asked = true
-		for _, name := range o.new {
-			t.count(lineKey{op: o, name: name, made: true, fate: NeedsPerson}, nil)
+		for i := range o.new {
+			t.count(lineKey{op: o, place: int32(i), made: true, fate: fateNeedsPerson}, nil)
 		}
 	}
 }
@@ -299,10 +306,10 @@ func (t *tally) back(b Back) {
 		t.nodes[nil] = t.at
 	}
 	for _, f := range b.MadeUp {
-		t.count(lineKey{name: f, made: true, fate: Defaulted}, b.Record[f])
+		t.count(lineKey{name: f, made: true, fate: int8(fateIndex(Defaulted))}, b.Record[f])
 	}
 	for _, f := range b.Lost {
-		t.count(lineKey{name: f, fate: Dropped}, nil)
+		t.count(lineKey{name: f, fate: int8(fateIndex(Dropped))}, nil)
 	}
 }
 
@@ -343,16 +350,22 @@ func (t *tally) fields(source *adapter.Schema) []FieldReport {
 			out = append(out, known(FieldReport{Field: name, To: name, Fate: Carried, Count: c}))
 		}
 		for k, l := range n.lines {
-			f := FieldReport{Field: k.name, Fate: k.fate, Count: l.count, Samples: l.samples}
+			f := FieldReport{Field: k.name, Fate: fates[k.fate], Count: l.count, Samples: l.samples}
 			switch {
 			case k.entry != nil:
 				f.Field, f.To = k.entry.name, k.entry.to
+			case k.made && k.op != nil:
+				f.To = k.op.new[k.place]
 			case k.made:
 				f.Field, f.To = "", k.name
-			case k.op != nil && k.fate != Dropped:
+			case k.op != nil:
+				f.Field = k.op.old[k.place]
+				if f.Fate == Dropped {
+					break
+				}
 				f.To = strings.Join(k.op.new, ", ")
-				if slices.Contains(k.op.new, k.name) && (k.op.conditional || k.fate == Carried) {
-					f.To = k.name
+				if slices.Contains(k.op.new, f.Field) && (k.op.conditional || f.Fate == Carried) {
+					f.To = f.Field
 				}
 			}
 			out = append(out, known(f))

@@ -3,6 +3,7 @@ package migrate
 import (
 	"cmp"
 	"fmt"
+	"math/big"
 	"strings"
 )
 
@@ -81,6 +82,7 @@ type Rule struct {
 
 	Kind      string // convert: as; merge: by; func: name
 	By        any    // convert scale: a json.Number
+	by        *big.Rat
 	Time      string // convert date_to_datetime
 	Texts     [2]string
 	Separator string
@@ -89,6 +91,7 @@ type Rule struct {
 	Model     string // move, lookup: the other model
 	Side      string // move: the other model's field
 	Link      string // move: the other model's field that refers here
+	Whole     bool   // acts on whole records alone, see Options.Partial
 	OverEmpty bool   // default, add: false is filled too
 
 	Source   string

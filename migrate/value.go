@@ -93,10 +93,45 @@ func parseNumber(literal string) (*big.Rat, bool) {
 			return nil, false
 		}
 	}
+	if r := shortDecimal(literal); r != nil {
+		return r, true
+	}
 	if !json.Valid([]byte(literal)) {
 		return nil, false
 	}
 	return new(big.Rat).SetString(literal)
+}
+
+var powersOfTen = [...]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
+
+// shortDecimal reads the plain numbers that most are, nil for any other.
+func shortDecimal(s string) *big.Rat {
+	i, negative := 0, false
+	if s != "" && s[0] == '-' {
+		i, negative = 1, true
+	}
+	if len(s)-i > len(powersOfTen) || i >= len(s) || (s[i] == '0' && i+1 < len(s) && s[i+1] != '.') {
+		return nil
+	}
+	var n int64
+	point := -1
+	for j := i; j < len(s); j++ {
+		switch c := s[j]; {
+		case '0' <= c && c <= '9':
+			n = n*10 + int64(c-'0')
+		case c == '.' && point < 0 && j > i && j+1 < len(s):
+			point = j
+		default:
+			return nil
+		}
+	}
+	if negative {
+		n = -n
+	}
+	if point < 0 {
+		return new(big.Rat).SetInt64(n)
+	}
+	return big.NewRat(n, powersOfTen[len(s)-1-point])
 }
 
 // numberOf reads a number; texts are none.
