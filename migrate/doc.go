@@ -144,6 +144,10 @@
 //	    For map and "add" with values it is a table {new: old}, which wins over
 //	    the inverse of "values". For merge by "first", "back: all" gives every
 //	    field the value.
+//	whole: true
+//	    The rule acts on whole records alone. For partial ones and for the
+//	    calls that a [Lens] translates it does not exist: what it looks at
+//	    besides its fields would not be there.
 //	source, severity, person, note, refs
 //	    Where the rule comes from; what happens when it is ignored (rejected,
 //	    lost, wrong, harmless; one or a list); whether a person must look at

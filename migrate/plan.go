@@ -174,7 +174,7 @@ func (p *Plan) build(model string, at, end int, main bool, start string, before 
 		if len(m.Branches) > 0 {
 			n.prog = newProgram(n.legs, p.pack.funcs, nil)
 			for b, branch := range m.Branches {
-				rules := m.rulesOf(b)
+				rules := p.acting(m.rulesOf(b))
 				if err := p.follow(rules, i, end); err != nil {
 					return nil, err
 				}
@@ -186,7 +186,7 @@ func (p *Plan) build(model string, at, end int, main bool, start string, before 
 			}
 			return n, nil
 		}
-		n.legs = append(n.legs, leg{hop: h, model: m, rules: m.Rules, place: i, target: m.Target()})
+		n.legs = append(n.legs, leg{hop: h, model: m, rules: p.acting(m.Rules), place: i, target: m.Target()})
 		if err := p.follow(m.Rules, i, end); err != nil {
 			return nil, err
 		}
@@ -194,6 +194,15 @@ func (p *Plan) build(model string, at, end int, main bool, start string, before 
 	}
 	n.finish(p, name, main && end == len(p.path))
 	return n, nil
+}
+
+// acting leaves out the rules for whole records where the plan is for partial
+// ones.
+func (p *Plan) acting(rules []*Rule) []*Rule {
+	if !p.opts.Partial {
+		return rules
+	}
+	return slices.DeleteFunc(slices.Clone(rules), func(r *Rule) bool { return r.Whole })
 }
 
 // finish closes a node that ends the path.

@@ -71,7 +71,7 @@ type op struct {
 
 // drops reports whether the operation does nothing but lose a field.
 func (o *op) drops() bool {
-	return len(o.out) == 0 && len(o.in) == 1 && !o.conditional && o.alts[0].rule.Verb == Remove && !o.fills
+	return len(o.out) == 0 && len(o.in) == 1 && !o.conditional && o.alts[0].rule.Verb == Remove && o.alts[0].ask == nil && !o.fills
 }
 
 type alternative struct {
