@@ -65,19 +65,19 @@ func accountType(old []any) ([]any, error) {
 	return nil, migrate.ErrNeedsPerson
 }
 
-// termDelay takes days, months, days_after and end_month of a line of a payment
+// termDelay takes months, days, days_after and end_month of a line of a payment
 // term, and gives delay_type and nb_days. A month is 30 days, as in Odoo's own
 // upgrades.
 func termDelay(old []any) ([]any, error) {
 	var n [3]*big.Rat
-	for i, name := range []string{"days", "months", "days_after"} {
+	for i, name := range []string{"months", "days", "days_after"} {
 		r, ok := rational(old[i])
 		if !ok {
 			return nil, fmt.Errorf("%s must be a number", name)
 		}
 		n[i] = r
 	}
-	days, months, after := n[0], n[1], n[2]
+	months, days, after := n[0], n[1], n[2]
 	one := big.NewRat(1, 1)
 	if old[3] == true {
 		switch {
