@@ -297,14 +297,14 @@ func (a mapAction) down(c *call, new, old []any) error {
 
 // tableAction is a value map over several fields.
 type tableAction struct {
-	rule  *Rule
-	up_   map[string]int // row by the key of its old values
-	down_ map[string]int
-	same  [][2]int // places of fields of one name: old, new
+	rule    *Rule
+	rowUp   map[string]int // row by the key of its old values
+	rowDown map[string]int
+	same    [][2]int // places of fields of one name: old, new
 }
 
 func newTableAction(r *Rule) *tableAction {
-	a := &tableAction{rule: r, up_: map[string]int{}, down_: map[string]int{}}
+	a := &tableAction{rule: r, rowUp: map[string]int{}, rowDown: map[string]int{}}
 	for i, f := range r.From {
 		if j := slices.Index(r.To, f); j >= 0 {
 			a.same = append(a.same, [2]int{i, j})
@@ -312,11 +312,11 @@ func newTableAction(r *Rule) *tableAction {
 	}
 	for i, row := range r.Values {
 		if k, ok := tupleKey(row.From); ok {
-			a.up_[k] = i
+			a.rowUp[k] = i
 		}
 		if k, ok := tupleKey(row.To); ok {
-			if _, taken := a.down_[k]; !taken {
-				a.down_[k] = i
+			if _, taken := a.rowDown[k]; !taken {
+				a.rowDown[k] = i
 			}
 		}
 	}
@@ -326,7 +326,7 @@ func newTableAction(r *Rule) *tableAction {
 func (a *tableAction) up(c *call, old, new []any) error {
 	c.fate = Converted
 	if k, ok := tupleKey(old); ok {
-		if i, known := a.up_[k]; known {
+		if i, known := a.rowUp[k]; known {
 			fill(new, a.rule.Values[i].To)
 			return nil
 		}
@@ -366,7 +366,7 @@ func (a *tableAction) keep(from, to []any, f, t int) {
 
 func (a *tableAction) down(c *call, new, old []any) error {
 	if k, ok := tupleKey(new); ok {
-		if i, known := a.down_[k]; known {
+		if i, known := a.rowDown[k]; known {
 			fill(old, a.rule.Values[i].From)
 			return nil
 		}
@@ -463,7 +463,7 @@ type addAction struct {
 }
 
 func (a addAction) up(c *call, old, new []any) error {
-	if !isAbsent(old[0]) && old[0] != nil && !(a.rule.OverEmpty && empty(old[0])) {
+	if !isAbsent(old[0]) && old[0] != nil && (!a.rule.OverEmpty || !empty(old[0])) {
 		c.fate = Carried
 		new[0] = old[0]
 		return nil
@@ -1012,11 +1012,10 @@ func toCommands(_ *Rule, _ Form, v any) (any, error) {
 }
 
 func fromCommands(_ *Rule, _ Form, v any) (any, error) {
-	ids, err := idList(v)
-	if err != nil {
-		return v, nil
+	if ids, err := idList(v); err == nil {
+		return ids, nil
 	}
-	return ids, nil
+	return v, nil // commands that change records stay what they are
 }
 
 func scale(back bool) func(*Rule, Form, any) (any, error) {

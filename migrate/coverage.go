@@ -93,11 +93,12 @@ func CoverageOf(ctx context.Context, plan *Plan, source, target *adapter.Schema)
 		return nil, &adapter.Error{Code: adapter.Unsupported, Model: plan.model, Message: fmt.Sprintf("model %s is split into %s: coverage needs one target", plan.model, strings.Join(plan.Targets(), ", "))}
 	}
 	opts := plan.opts
-	opts.Source, opts.Target, opts.Lookup, opts.Partial = nil, nil, nil, true
+	opts.Source, opts.Target, opts.Lookup, opts.Partial = nil, nil, nil, false
 	plain, err := plan.pack.CompileWith(plan.model, plan.from, plan.to, opts)
 	if err != nil {
 		return nil, err
 	}
+	plain.opts.Partial = true // single fields are tried, by the rules for whole records
 	v := &cover{plan: plain, prog: plain.root.prog, source: source, target: target}
 	v.out = &Coverage{Model: plan.model, ToModel: plan.ToModel(), From: plan.from, To: plan.to, Fields: []FieldCoverage{}, Required: []RequiredField{}, Problems: []CoverageFinding{}}
 	origins := map[string][]string{}

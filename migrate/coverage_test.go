@@ -296,6 +296,15 @@ func TestChangedSince(t *testing.T) {
 	back, err := plan.Down(t.Context(), got.Record, got.Residue)
 	require.NoError(t, err)
 	assert.Equal(t, record(t, `{"p":"2","fax":"9"}`), back.Record)
+
+	// A field taken away is a change as well.
+	plan = compile(t, load(t, head+`      - table: {from: [t], to: [t, s], rows: [[p, [c, true]], [q, [c, true]], [c, [c, null]]]}`), "m", "1.0", "2.0", migrate.Options{})
+	got, err = plan.Up(t.Context(), record(t, `{"t":"q"}`))
+	require.NoError(t, err)
+	delete(got.Record, "s")
+	back, err = plan.Down(t.Context(), got.Record, got.Residue)
+	require.NoError(t, err)
+	assert.Equal(t, record(t, `{"t":"c"}`), back.Record)
 }
 
 // TestDownWithout: without residue a record comes down as far as the rules

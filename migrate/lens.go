@@ -153,9 +153,9 @@ func (l *Lens) owner(leg *lensLeg, f string) (g *lensGroup, there bool) {
 // foreign says why a name of the caller's does not exist there.
 func (l *Lens) foreign(leg *lensLeg) string {
 	if l.up {
-		return fmt.Sprintf("it does not exist before version %s", leg.hop.To)
+		return "it does not exist before version " + leg.hop.To
 	}
-	return fmt.Sprintf("it does not exist any more in version %s", leg.hop.To)
+	return "it does not exist any more in version " + leg.hop.To
 }
 
 // gone says why a rule leaves a field without counterpart, "" if it has one.
@@ -173,13 +173,13 @@ func (l *Lens) gone(leg *lensLeg, g *lensGroup, f string) string {
 		case r.Verb == Move:
 			return fmt.Sprintf("it moved to %s.%s in version %s", r.Model, r.Side, leg.hop.To) + note
 		case r.Verb == Remove && f == r.From[0]:
-			return fmt.Sprintf("it was removed in version %s", leg.hop.To) + note
+			return "it was removed in version " + leg.hop.To + note
 		case r.Verb == Constant:
 			return fmt.Sprintf("version %s keeps no value of it", leg.hop.To) + note
 		}
 	}
 	if (r.Verb == Add && !r.OverEmpty) || r.Verb == LookupOf || (r.Verb == Constant && !l.up) {
-		return fmt.Sprintf("it does not exist before version %s", leg.hop.To) + note
+		return "it does not exist before version " + leg.hop.To + note
 	}
 	return ""
 }

@@ -380,7 +380,7 @@ func (w *lensWalk) tabled(r *Rule, act action, at int, to []string, c adapter.Co
 				continue
 			}
 			listedThere = true
-			if tk, _ := tupleKey(row.To); w.lens.up && a.down_[tk] != i {
+			if tk, _ := tupleKey(row.To); w.lens.up && a.rowDown[tk] != i {
 				continue // another row reads so
 			}
 			var all adapter.And

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/bridgecore/bridgecore/adapter"
@@ -100,9 +101,7 @@ func (e *RemovedError) Error() string { return e.Unwrap().Error() }
 // Unwrap returns the error with its code.
 func (e *RemovedError) Unwrap() error {
 	s := fmt.Sprintf("model %s does not exist after %s: its records can't be migrated to %s", e.Model, e.From, e.To)
-	for _, n := range e.Notes {
-		s += "; " + n
-	}
+	s = strings.Join(append([]string{s}, e.Notes...), "; ")
 	return &adapter.Error{Code: adapter.Unsupported, Model: e.Model, Field: "model", Message: s}
 }
 
@@ -229,7 +228,7 @@ func fitting(legs []leg, t *adapter.Schema, version string) leg {
 		}
 	}
 	for f, field := range t.Fields {
-		kind := ""
+		var kind string
 		switch field.Type {
 		case adapter.Many2One:
 			kind = "writable_many2one"

@@ -111,6 +111,8 @@ func TestRules(t *testing.T) {
 		"condition on pair":      {`[{remove: a, when: {k: 5}}]`, `{"a":1,"k":[5,"x"]}`, `{"k":[5,"x"]}`, `{"a":1}`, `{"k":[5,"x"]}`},
 		"alternatives":           {`[{map: {field: a, values: {x: y}}, when: {k: 1}}, {map: {field: a, values: {x: z}}}]`, `{"a":"x","k":2}`, `{"a":"z","k":2}`, "", `{"a":"x","k":2}`},
 		"condition on a removed": {`[{rename: {a: b}, when: {k: x}}, {remove: k}]`, `{"a":1,"k":"x"}`, `{"b":1}`, `{"k":"x"}`, `{"b":1}`},
+		"conditions in a circle": {`[{rename: {a: b}, when: {c: x}}, {rename: {c: d}, when: {a: y}}]`, `{"a":"y","c":"x"}`, `{"b":"y","d":"x"}`, `{"a":"y"}`, `{"b":"y","d":"x"}`},
+		"map prefers the same":   {`[{map: {field: a, values: {x: y, y: y}}}]`, `{"a":"y"}`, `{"a":"y"}`, "", `{"a":"y"}`},
 		"condition on itself":    {`[{rename: {a: b}, when: {a: 1}}]`, `{"a":1}`, `{"b":1}`, "", `{"a":1}`},
 		"untouched":              {`[{meaning: a, note: other}]`, `{"a":1,"x":[{"y":null}]}`, `{"a":1,"x":[{"y":null}]}`, "", `{"a":1,"x":[{"y":null}]}`},
 		"model name":             {`[{model_name: a}]`, `{"a":"lot"}`, `{"a":"batch"}`, "", `{"a":"lot"}`},

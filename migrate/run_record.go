@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -445,5 +444,3 @@ func (r *runner) downRecord(ctx context.Context, rec adapter.Record, residue *Re
 	}
 	return out, nil
 }
-
-var errNoResidue = errors.New("the residue is missing")

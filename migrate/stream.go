@@ -126,7 +126,6 @@ type streamer struct {
 	keys  map[string]*keyInfo
 	tick  uint64
 	guess []*keyInfo // the fields of the record before, in order
-	kept  []byte
 }
 
 // keyInfo is what is known about a field's name.
@@ -269,7 +268,8 @@ func (r *lineReader) fill(c *chunk) error {
 		var n int
 		var err error
 		c.lines, n, err = appendLine(c.lines, r.in, r.most)
-		if err != nil && !errors.Is(err, io.EOF) {
+		end := errors.Is(err, io.EOF)
+		if err != nil && !end {
 			c.lines = c.lines[:start]
 			if errors.Is(err, errLong) {
 				return adapter.Errorf(adapter.InvalidArgument, "record %d: a line is longer than %d bytes", r.records, r.most)
@@ -284,7 +284,7 @@ func (r *lineReader) fill(c *chunk) error {
 			r.records++
 		}
 		c.input = r.offset
-		if err != nil {
+		if end {
 			return nil
 		}
 	}

@@ -42,7 +42,9 @@ func TestStream(t *testing.T) {
 	plan := compile(t, example(t), "partner", "1.0", "2.0", migrate.Options{})
 	got, err := stream(t, plan, `{"id":1,"phone":"1","customer":true,"fax":null}`+"\n\n"+`{"id":2,"user_id":[5,"Ann"]}`, migrate.StreamOptions{})
 	require.NoError(t, err)
-	assert.Equal(t, `{"id":1,"phone_primary":"1","fax":null,"type":"contact"}`+"\n"+`{"id":2,"user_ids":[5]}`+"\n", got.out)
+	// The very bytes, not only the same JSON.
+	assert.Equal(t, `{"id":1,"phone_primary":"1","fax":null,"type":"contact"}`+"\n"+`{"id":2,"user_ids":[5]}`+"\n", got.out) //nolint:testifylint // order counts
+	//nolint:testifylint // order counts
 	assert.Equal(t, `{"line":0,"id":1,"model":"partner","kept":[{"at":"1.0","rule":"remove customer","old":{"customer":true},"new":{"type":"contact"}}]}
 {"line":1,"id":2,"model":"partner","kept":[{"at":"1.0","rule":"convert user_id","old":{"user_id":[5,"Ann"]},"new":{"user_ids":[5]}}]}
 `, strings.ReplaceAll(got.residue, `,"gone":["type"]`, ""))
@@ -125,7 +127,8 @@ func TestResume(t *testing.T) {
 		opts.Checkpoint, opts.Resume = nil, &at
 		report, err := migrate.Stream(t.Context(), strings.NewReader(in[at.Input:]), &out, plan, opts)
 		require.NoError(t, err)
-		require.Equal(t, whole, streamed{out.String(), residue.String(), side.String(), asJSON(t, report)})
+		resumed := streamed{out.String(), residue.String(), side.String(), asJSON(t, report)}
+		require.Equal(t, whole, resumed)
 	}
 }
 
@@ -157,6 +160,7 @@ func TestStreamBadInput(t *testing.T) {
 		"deep":           {`{"a":` + strings.Repeat("[", 2000) + strings.Repeat("]", 2000) + `}`, "too deep"},
 		"wrong type":     {`{"n":"many"}`, `field "n" of m, 1.0 to 2.0: "many" is not a number (rule convert n (pack.yaml:8))`},
 		"giant exponent": {`{"n":1e999999999}`, "is not a number"},
+		"giant number":   {`{"n":` + strings.Repeat("9", 1000) + `}`, "is not a number"},
 		"trailing comma": {`{"a":1,}`, "missing key"},
 		"no colon":       {`{"a" 1}`, "missing colon"},
 		"unquoted":       {`{a:1}`, "missing key"},
