@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/bridgecore/bridgecore/adapter"
 )
@@ -26,6 +27,7 @@ type Lens struct {
 	system  string
 	callerM string // models
 	systemM string
+	related sync.Map // model to *Lens, of the models that paths led to
 }
 
 // LensOptions say what a lens may know besides the rules.
@@ -55,7 +57,7 @@ func (e *LensError) Unwrap() error {
 
 // Lens makes the lens for callers who name the model as version caller does,
 // in front of a system of version system. Between a version and itself it
-// changes nothing.
+// changes nothing. Making one compiles a plan: keep it for further calls.
 func (p *Pack) Lens(model, caller, system string, opts LensOptions) (*Lens, error) {
 	l := &Lens{pack: p, opts: opts, caller: caller, system: system, callerM: model, up: true}
 	o := Options{Partial: true, Lookup: opts.Lookup, NoResidue: true}
@@ -90,6 +92,19 @@ func asPath(err error, target **PathError) bool {
 		*target = pe
 	}
 	return ok
+}
+
+// relatedLens is the lens of a related model.
+func (l *Lens) relatedLens(model string) (*Lens, error) {
+	if known, ok := l.related.Load(model); ok {
+		other, _ := known.(*Lens)
+		return other, nil
+	}
+	other, err := l.pack.Lens(model, l.caller, l.system, l.opts)
+	if err == nil {
+		l.related.Store(model, other)
+	}
+	return other, err
 }
 
 // Model is the model's name in the system's version.

@@ -101,7 +101,7 @@ func (w *lensWalk) related(c adapter.Cond, first, rest string, sub adapter.Filte
 		}
 		return c, nil
 	}
-	other, err := l.pack.Lens(model, l.caller, l.system, l.opts)
+	other, err := l.relatedLens(model)
 	if err != nil {
 		return nil, err
 	}

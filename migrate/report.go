@@ -31,7 +31,8 @@ func fateIndex(f Fate) int { return slices.Index(fates, f) }
 
 var fateNeedsPerson = int8(fateIndex(NeedsPerson))
 
-// Report is the account of a run: every field of every record is in it.
+// Report is the account of a run: every field of every record is in it. The
+// fields of a refused record count as far as the run got with it.
 type Report struct {
 	Model    string        `json:"model"`
 	ToModel  string        `json:"to_model,omitempty"`
