@@ -167,8 +167,8 @@ func (p *program) route(f string) route {
 					}
 				}
 			}
-			if o.conditional {
-				reached[o.out[i]] = true // where no rule acts the field stays
+			if o.conditional && o.stays(i) {
+				reached[o.out[i]] = true
 			}
 		}
 	}
@@ -188,6 +188,17 @@ func (p *program) route(f string) route {
 		}
 	}
 	return out
+}
+
+// stays reports whether one of the operation's old fields may pass through:
+// where no rule acts, or one that does not take it.
+func (o *op) stays(place int) bool {
+	for i := range o.alts {
+		if a := &o.alts[i]; !slices.Contains(a.in, place) || (i == len(o.alts)-1 && len(a.when) > 0) {
+			return true
+		}
+	}
+	return false
 }
 
 // goes lists where in the operation's new fields a value may go that is at a

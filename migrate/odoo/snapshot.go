@@ -28,6 +28,14 @@ func Snapshot(version string) (Schemas, bool) {
 	return snapshots()[i], true
 }
 
+// Schema returns a model of the snapshot of a version, and whether it is known:
+// what migrate.Lint asks for.
+func Schema(version, model string) (*adapter.Schema, bool) {
+	s, _ := Snapshot(version)
+	schema, ok := s[model]
+	return schema, ok
+}
+
 // Models lists the models of the snapshot, sorted.
 func (s Schemas) Models() []string { return slices.Sorted(maps.Keys(s)) }
 
