@@ -2,6 +2,7 @@ package odoo
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -101,7 +102,7 @@ func restOfHundred(old []any) ([]any, error) {
 	}
 	r, ok := rational(old[0])
 	if !ok {
-		return nil, fmt.Errorf("the share must be a number")
+		return nil, errors.New("the share must be a number")
 	}
 	return []any{literal(r.Sub(big.NewRat(100, 1), r))}, nil
 }

@@ -54,11 +54,11 @@ var (
 func load(name string) *migrate.Pack {
 	sub, err := fs.Sub(files, "packs/"+name)
 	if err != nil {
-		panic(err)
+		panic(err) //nolint:forbidigo // the files are part of the program
 	}
 	p, err := migrate.Load(sub, Functions()...)
 	if err != nil {
-		panic(err)
+		panic(err) //nolint:forbidigo // the files are part of the program
 	}
 	return p
 }

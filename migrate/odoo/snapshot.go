@@ -102,17 +102,17 @@ func formatField(name string, versions []int, f adapter.Field) string {
 	if f.Native != "" {
 		kind = f.Native
 	}
-	set := ""
+	var set strings.Builder
 	for i, p := range properties(&f) {
 		if *p {
-			set += flags[i : i+1]
+			set.WriteByte(flags[i])
 		}
 	}
 	keys := make([]string, len(f.Selection))
 	for i, o := range f.Selection {
 		keys[i] = o.Value
 	}
-	row := []string{name, formatVersions(versions), kind, set, f.Relation, f.Inverse, strings.Join(keys, "|")}
+	row := []string{name, formatVersions(versions), kind, set.String(), f.Relation, f.Inverse, strings.Join(keys, "|")}
 	return strings.TrimRight(strings.Join(row, "\t"), "\t")
 }
 
@@ -146,7 +146,7 @@ func parseVersions(s string) []int {
 		a, err1 := strconv.Atoi(from)
 		b, err2 := strconv.Atoi(to)
 		if err1 != nil || err2 != nil || a < oldest || b >= oldest+len(Versions()) || a > b {
-			panic(fmt.Sprintf("odoo: versions %q in the snapshot", s))
+			panic(fmt.Sprintf("odoo: versions %q in the snapshot", s)) //nolint:forbidigo // the file is part of the program
 		}
 		for v := a; v <= b; v++ {
 			versions = append(versions, v)
