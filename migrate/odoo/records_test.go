@@ -3,6 +3,7 @@ package odoo
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -247,4 +248,40 @@ func suits(t *testing.T, what string, s *adapter.Schema, r adapter.Record) {
 			assert.True(t, bytes.HasPrefix(b, []byte("[[6,0,[")), "%s: %s is %s, not a command", what, name, b)
 		}
 	}
+}
+
+// records looks values up among demo records of one version.
+type records map[string][]adapter.Record
+
+func (all records) Lookup(_ context.Context, model string, id adapter.ID, field string) (any, bool, error) {
+	for _, r := range all[model] {
+		if got, ok := adapter.IDOf(r["id"]); ok && got == id {
+			v, there := r[field]
+			return v, there, nil
+		}
+	}
+	return nil, false, nil
+}
+
+// With a lookup the vendors' lines take the purchase unit of their products,
+// and nobody is asked.
+func TestVendorsTakeTheUnitOfPurchase(t *testing.T) {
+	dir := facts(t)
+	all := demo(t, dir)
+	old := all[slices.Index(Versions(), "18.0")]
+	plan, err := Community().CompileWith("product.supplierinfo", "18.0", "19.0", migrate.Options{Lookup: records(old)})
+	require.NoError(t, err)
+	units := 0
+	for _, r := range old["product.supplierinfo"] {
+		got, err := plan.Up(t.Context(), r)
+		require.NoError(t, err)
+		tmpl, ok := r.Ref("product_tmpl_id")
+		require.True(t, ok)
+		want, found, err := records(old).Lookup(t.Context(), "product.template", tmpl.ID, "uom_po_id")
+		require.NoError(t, err)
+		require.True(t, found)
+		assert.Equal(t, want, got.Record["product_uom_id"])
+		units++
+	}
+	assert.Positive(t, units)
 }
