@@ -122,7 +122,7 @@ func (t *translation) admit(call *adapter.Call) {
 	for i, arg := range call.Args {
 		_, isID := adapter.IDOf((&slot{value: arg}).decoded())
 		list, isList := (&slot{value: arg}).decoded().([]any)
-		ids := isList && !slices.ContainsFunc(list, func(v any) bool { _, ok := v.(json.Number); n, isInt := v.(int64); _ = n; return !ok && !isInt })
+		ids := isList && !slices.ContainsFunc(list, func(v any) bool { _, ok := adapter.IDOf(v); return !ok })
 		plain = plain && i == 0 && (isID || ids)
 	}
 	for name := range call.Kwargs {
@@ -310,11 +310,7 @@ func (t *translation) changedFields(s *slot) error {
 	if err != nil {
 		return err
 	}
-	if _, one := s.decoded().(string); one && len(used) == 1 {
-		s.set(used[0])
-	} else {
-		s.set(used)
-	}
+	s.set(used)
 	return nil
 }
 
