@@ -83,8 +83,8 @@ func New(c Config) *API {
 	if len(c.CORSOrigins) > 0 {
 		a.echo.Use(middleware.CORSWithConfig(middleware.CORSConfig{
 			AllowOrigins:  c.CORSOrigins,
-			AllowHeaders:  []string{"Authorization", "Content-Type", "Accept", "X-Request-ID"},
-			ExposeHeaders: []string{"X-Request-ID", "X-Response-Time", "Retry-After", "Location"},
+			AllowHeaders:  []string{"Authorization", "Content-Type", "Accept", "X-Request-ID", versionHeader},
+			ExposeHeaders: []string{"X-Request-ID", "X-Response-Time", "Retry-After", "Location", versionHeader},
 			MaxAge:        3600,
 		}))
 	}
