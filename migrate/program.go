@@ -24,6 +24,8 @@ type program struct {
 	fit *adapter.Schema
 	// keys says that nothing but names changes: fields are renamed and removed.
 	keys   bool
+	taken  []*entry // those that operations take, by place
+	asks   []ask
 	widest int // the most fields that an operation takes or gives
 }
 
@@ -35,16 +37,23 @@ type result struct {
 
 // entry says where the value of a field goes.
 type entry struct {
-	index  int    // its place in tallies
-	name   string // on this side
-	slot   int
-	to     string     // its name on the other side, "" where an operation takes it
-	json   []byte     // `"to":`
-	store  bool       // an operation or a condition reads it
-	value  bool       // its value is looked at, not only kept
-	person bool       // a rule asks for a person wherever the field is,
-	ask    *condition // with such values; nil: with any
+	index int    // its place in tallies
+	name  string // on this side
+	slot  int
+	to    string // its name on the other side, "" where an operation takes it
+	json  []byte // `"to":`
+	store bool   // an operation or a condition reads it
+	value bool   // its value is looked at, not only kept
 }
+
+// ask is a rule's wish for a person's look at a value that the rule passes on.
+type ask struct {
+	slot  int
+	on    *condition // nil: at any value
+	entry *entry     // whose value it is, where no operation takes it; else nil
+}
+
+func (a *ask) holds(v any) bool { return a.on == nil || a.on.holds(decoded(v)) }
 
 // op is one operation of a hop: a group of alternative rules, or the loss of a
 // displaced field.
@@ -67,6 +76,7 @@ type op struct {
 	// that the conditions look at.
 	always bool
 	person bool
+	drop   bool // it does nothing but lose a field
 }
 
 // drops reports whether the operation does nothing but lose a field.
@@ -109,7 +119,6 @@ type builder struct {
 	bound map[string]int // name to slot at the boundary between two hops
 	funcs map[string]Func
 	dead  map[int]string // slots that nothing fills going up
-	asks  map[int]*Rule  // by the slot of a field, the rule that asks for a person
 }
 
 func (b *builder) slot() int { b.p.slots++; return b.p.slots - 1 }
@@ -117,7 +126,7 @@ func (b *builder) slot() int { b.p.slots++; return b.p.slots - 1 }
 // newProgram compiles legs. The rules were checked when the pack was loaded.
 func newProgram(legs []leg, funcs map[string]Func, fit *adapter.Schema) *program {
 	p := &program{in: map[string]*entry{}, out: map[string]*entry{}, keys: true, fit: fit}
-	b := &builder{p: p, bound: map[string]int{}, funcs: funcs, dead: map[int]string{}, asks: map[int]*Rule{}}
+	b := &builder{p: p, bound: map[string]int{}, funcs: funcs, dead: map[int]string{}}
 	for _, name := range named(legs) {
 		s := b.slot()
 		b.bound[name] = s
@@ -134,9 +143,10 @@ func newProgram(legs []leg, funcs map[string]Func, fit *adapter.Schema) *program
 		for _, s := range o.out {
 			reads[s] = true
 		}
-		p.keys = p.keys && o.drops()
+		o.drop = o.drops()
+		p.keys = p.keys && o.drop
 		p.widest = max(p.widest, len(o.in), len(o.out))
-		if !o.drops() {
+		if !o.drop {
 			for _, s := range o.in {
 				values[s] = true
 			}
@@ -152,13 +162,14 @@ func newProgram(legs []leg, funcs map[string]Func, fit *adapter.Schema) *program
 			}
 		}
 	}
+	for _, a := range p.asks {
+		reads[a.slot] = true
+		values[a.slot] = values[a.slot] || a.on != nil
+	}
 	initial := map[int]*entry{}
 	for _, e := range p.in {
 		initial[e.slot] = e
 		e.store, e.value = reads[e.slot], values[e.slot]
-		if r := b.asks[e.slot]; r != nil {
-			e.person, e.ask = true, asking(r)
-		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.bound)) {
 		s := b.bound[name]
@@ -174,6 +185,12 @@ func newProgram(legs []leg, funcs map[string]Func, fit *adapter.Schema) *program
 	for _, name := range slices.Sorted(maps.Keys(p.in)) {
 		if e := p.in[name]; e.to == "" {
 			p.undo = append(p.undo, result{slot: e.slot, name: name, json: key(name)})
+			p.taken = append(p.taken, e)
+		}
+	}
+	for i := range p.asks {
+		if e := initial[p.asks[i].slot]; e != nil && e.to != "" {
+			p.asks[i].entry = e
 		}
 	}
 	for _, s := range slices.Sorted(maps.Keys(b.dead)) {
@@ -213,7 +230,7 @@ func (b *builder) leg(l leg) {
 	grouped, _ := groups(acting(l.rules))
 	for _, r := range l.rules {
 		if r.Verb == Meaning && (r.Person || l.model.Person) {
-			b.asks[b.bound[r.Via]] = r
+			b.p.asks = append(b.p.asks, ask{slot: b.bound[r.Via], on: asking(r)})
 		}
 	}
 	takes, gives := map[string]bool{}, map[string]bool{}
@@ -230,7 +247,7 @@ func (b *builder) leg(l leg) {
 		if g[0].Verb == Rename && len(g[0].When) == 0 {
 			next[new[0]] = b.bound[old[0]]
 			if g[0].Person {
-				b.asks[b.bound[old[0]]] = g[0]
+				b.p.asks = append(b.p.asks, ask{slot: b.bound[old[0]], on: asking(g[0])})
 			}
 			continue
 		}

@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,10 +28,9 @@ var fates = []Fate{Carried, Renamed, Converted, Defaulted, Dropped, Moved, Unkno
 
 func fateIndex(f Fate) int { return slices.Index(fates, f) }
 
-var fateNeedsPerson = int8(fateIndex(NeedsPerson))
-
-// Report is the account of a run: every field of every record is in it. The
-// fields of a refused record count as far as the run got with it.
+// Report is the account of a run. Every field of every record that was migrated
+// is in it once, by its name in the old version, however many hops changed it;
+// [NeedsPerson] is counted besides. Refused records are counted as such alone.
 type Report struct {
 	Model    string        `json:"model"`
 	ToModel  string        `json:"to_model,omitempty"`
@@ -50,8 +48,8 @@ type Report struct {
 
 // FieldReport counts what became of one field.
 type FieldReport struct {
-	Field   string   `json:"field,omitempty"` // its old name; "" for one that a rule made
-	To      string   `json:"to,omitempty"`    // its new name or names; "" where it has none
+	Field   string   `json:"field,omitempty"` // its name in the old version; "" for one that a rule made
+	To      string   `json:"to,omitempty"`    // its name or names in the new version; "" where it has none
 	Fate    Fate     `json:"fate"`
 	Count   int64    `json:"count"`
 	Samples []Sample `json:"samples,omitempty"` // not of fields that pass through
@@ -146,233 +144,6 @@ func (r *Report) add(fields []FieldReport) {
 		})
 		f.Samples = f.Samples[:min(len(f.Samples), mostSamples)]
 	}
-}
-
-// tally counts what becomes of fields, for one goroutine.
-type tally struct {
-	record int64 // place of the record at hand
-	asked  bool  // the record at hand needs a person
-	nodes  map[*node]*nodeTally
-	at     *nodeTally
-
-	records, migrated, residues, persons int64
-}
-
-// begin starts the account of the record at a place.
-func (t *tally) begin(place int64) {
-	t.record, t.asked = place, false
-}
-
-// end closes it.
-func (t *tally) end(migrated, residue bool) {
-	t.records++
-	if !migrated {
-		return
-	}
-	t.migrated++
-	if residue {
-		t.residues++
-	}
-	if t.asked {
-		t.persons++
-	}
-}
-
-type nodeTally struct {
-	prog    *program
-	entries []int64
-	lines   map[lineKey]*line
-	others  map[string]int64
-}
-
-// lineKey is what is counted together: of an operation a place among its old
-// fields, or among its new ones where made is set; of an entry, or of a name.
-type lineKey struct {
-	op    *op
-	entry *entry
-	place int32
-	made  bool
-	fate  int8 // index in fates
-	name  string
-}
-
-type line struct {
-	count   int64
-	samples []Sample
-}
-
-func newTally() *tally { return &tally{nodes: map[*node]*nodeTally{}} }
-
-func (t *tally) enter(n *node) {
-	t.at = t.nodes[n]
-	if t.at == nil {
-		t.at = &nodeTally{prog: n.prog, entries: make([]int64, len(n.prog.in)), lines: map[lineKey]*line{}, others: map[string]int64{}}
-		t.nodes[n] = t.at
-	}
-}
-
-func (t *tally) count(k lineKey, v any) {
-	l := t.at.lines[k]
-	if l == nil {
-		l = &line{}
-		t.at.lines[k] = l
-	}
-	l.count++
-	if len(l.samples) < mostSamples && fates[k.fate] != Carried {
-		l.samples = append(l.samples, Sample{Record: t.record, Value: clipped(v)})
-	}
-}
-
-// clipped shortens a value that is too long for a sample.
-func clipped(v any) any {
-	const most = 200
-	switch v := v.(type) {
-	case string:
-		if len(v) > most {
-			return strings.ToValidUTF8(v[:most], "") + "..."
-		}
-		return v
-	case nil, bool, json.Number:
-		return v
-	}
-	b, err := json.Marshal(v)
-	if err != nil || len(b) > most {
-		return brief(v)
-	}
-	return json.RawMessage(b)
-}
-
-func (t *tally) entry(e *entry, v any) {
-	t.at.entries[e.index]++
-	if e.person && (e.ask == nil || e.ask.holds(decoded(v))) {
-		t.asked = true
-		t.count(lineKey{entry: e, fate: fateNeedsPerson}, v)
-	}
-}
-
-// mostOthers bounds the names of passing fields that are counted one by one.
-const mostOthers = 20_000
-
-func (t *tally) other(name string, _ any) {
-	if _, known := t.at.others[name]; !known && len(t.at.others) >= mostOthers {
-		name = "..."
-	}
-	t.at.others[name]++
-}
-
-func (t *tally) dropped(name string, v any) {
-	t.count(lineKey{name: name, fate: int8(fateIndex(Dropped))}, v)
-}
-
-func (t *tally) op(o *op, old, new []any, fate Fate, ask bool) {
-	if fate == NeedsPerson {
-		fate, ask = Defaulted, true
-	}
-	some := false
-	for i, v := range old {
-		if isAbsent(v) {
-			continue
-		}
-		some = true
-		f := fate
-		if len(o.old) > 1 || o.conditional {
-			f = fateOf(o, i, v, new, fate)
-		}
-		t.count(lineKey{op: o, place: int32(i), fate: int8(fateIndex(f))}, v)
-		if ask {
-			t.count(lineKey{op: o, place: int32(i), fate: fateNeedsPerson}, v)
-		}
-	}
-	if some {
-		t.asked = t.asked || ask
-		return
-	}
-	for i, v := range new {
-		if !isAbsent(v) {
-			t.count(lineKey{op: o, place: int32(i), made: true, fate: int8(fateIndex(Defaulted))}, v)
-		}
-	}
-	if ask {
-		t.asked = true
-		for i := range o.new {
-			t.count(lineKey{op: o, place: int32(i), made: true, fate: fateNeedsPerson}, nil)
-		}
-	}
-}
-
-// back counts what going down said.
-func (t *tally) back(b Back) {
-	if t.at == nil {
-		t.at = &nodeTally{prog: &program{}, lines: map[lineKey]*line{}, others: map[string]int64{}}
-		t.nodes[nil] = t.at
-	}
-	for _, f := range b.MadeUp {
-		t.count(lineKey{name: f, made: true, fate: int8(fateIndex(Defaulted))}, b.Record[f])
-	}
-	for _, f := range b.Lost {
-		t.count(lineKey{name: f, fate: int8(fateIndex(Dropped))}, nil)
-	}
-}
-
-// fateOf is the fate of one among several fields of an operation.
-func fateOf(o *op, i int, v any, new []any, fate Fate) Fate {
-	if at := slices.Index(o.new, o.old[i]); at >= 0 && same(v, new[at]) {
-		return Carried
-	}
-	if fate != Carried {
-		return fate
-	}
-	if slices.ContainsFunc(new, func(n any) bool { return same(v, n) }) {
-		return Renamed
-	}
-	return Dropped
-}
-
-// fields turns the counts into a report's lines.
-func (t *tally) fields(source *adapter.Schema) []FieldReport {
-	var out []FieldReport
-	known := func(f FieldReport) FieldReport {
-		if f.Fate == Carried && source != nil && !source.Has(f.Field) {
-			f.Fate = Unknown
-		}
-		return f
-	}
-	for _, n := range t.nodes {
-		for _, e := range n.prog.in {
-			if c := n.entries[e.index]; c > 0 {
-				f := FieldReport{Field: e.name, To: e.to, Fate: Carried, Count: c}
-				if e.name != e.to {
-					f.Fate = Renamed
-				}
-				out = append(out, known(f))
-			}
-		}
-		for name, c := range n.others {
-			out = append(out, known(FieldReport{Field: name, To: name, Fate: Carried, Count: c}))
-		}
-		for k, l := range n.lines {
-			f := FieldReport{Field: k.name, Fate: fates[k.fate], Count: l.count, Samples: l.samples}
-			switch {
-			case k.entry != nil:
-				f.Field, f.To = k.entry.name, k.entry.to
-			case k.made && k.op != nil:
-				f.To = k.op.new[k.place]
-			case k.made:
-				f.Field, f.To = "", k.name
-			case k.op != nil:
-				f.Field = k.op.old[k.place]
-				if f.Fate == Dropped {
-					break
-				}
-				f.To = strings.Join(k.op.new, ", ")
-				if slices.Contains(k.op.new, f.Field) && (k.op.conditional || f.Fate == Carried) {
-					f.To = f.Field
-				}
-			}
-			out = append(out, known(f))
-		}
-	}
-	return out
 }
 
 // PartialError says that some records of a run were refused. It unwraps to the

@@ -142,7 +142,7 @@ func (p *Plan) newReport() *Report {
 
 // take counts a batch in.
 func (r *Report) take(t *tally, p *Plan) {
-	r.add(t.fields(p.opts.Source))
+	r.add(t.report(p.opts.Source))
 	r.Records += t.records
 	r.Migrated += t.migrated
 	r.Residues += t.residues

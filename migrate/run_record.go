@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/bridgecore/bridgecore/adapter"
 )
@@ -50,8 +51,11 @@ type runner struct {
 	side   []movedSide
 	at     int // the hop at hand, its place in the path
 	back   *Back
-	tally  *tally
-	unfits []string // names that the schema lacks, sorted
+	unfits []unfitField // what the schema lacks, by name
+
+	trace   *trace   // nil where nobody counts
+	through []*entry // fields that no operation takes
+	passed  []string // fields that no rule names
 }
 
 func newRunner(p *program, opts *Options, model string) *runner {
@@ -67,6 +71,10 @@ func (r *runner) reset(ctx context.Context) {
 	r.ctx = ctx
 	clearTo(r.vals)
 	r.kept, r.side = nil, nil
+	r.unfits, r.through, r.passed = r.unfits[:0], r.through[:0], r.passed[:0]
+	if r.trace != nil {
+		r.trace.reset()
+	}
 }
 
 func clearTo(values []any) {
@@ -116,6 +124,9 @@ func (r *runner) up(o *op) error {
 	old := r.old[:len(o.in)]
 	some := r.load(old, o.in)
 	if !some && (r.opts.Partial || !o.fills) {
+		if r.trace != nil {
+			r.trace.wait(o)
+		}
 		return nil
 	}
 	new := r.new[:len(o.out)]
@@ -129,9 +140,9 @@ func (r *runner) up(o *op) error {
 	for i, s := range o.out {
 		r.vals[s] = new[i]
 	}
-	if r.tally != nil {
+	if r.trace != nil {
 		acted := alt != nil
-		r.tally.op(o, old, new, r.c.fate, acted && (r.c.ask || (some && (o.person || alt.asks(old)))))
+		r.trace.follow(o, alt, old, new, r.c.fate, acted && (r.c.ask || (some && (o.person || alt.asks(old)))))
 	}
 	if r.opts.NoResidue {
 		return nil
@@ -350,17 +361,16 @@ func addOnce(list []string, s string) []string {
 func (r *runner) upRecord(ctx context.Context, rec adapter.Record) (adapter.Record, error) {
 	r.reset(ctx)
 	out := make(adapter.Record, len(rec)+len(r.p.made))
-	r.unfits = r.unfits[:0]
 	for name, v := range rec {
 		e := r.p.in[name]
 		if e == nil {
 			if r.p.fit != nil && !r.p.fit.Has(name) {
-				r.unfits = append(r.unfits, name)
+				r.unfits = append(r.unfits, unfitField{name, v})
 				continue
 			}
 			out[name] = v
-			if r.tally != nil {
-				r.tally.other(name, v)
+			if r.trace != nil {
+				r.passed = append(r.passed, name)
 			}
 			continue
 		}
@@ -369,8 +379,8 @@ func (r *runner) upRecord(ctx context.Context, rec adapter.Record) (adapter.Reco
 		}
 		if e.to != "" {
 			out[e.to] = v
-			if r.tally != nil {
-				r.tally.entry(e, v)
+			if r.trace != nil {
+				r.through = append(r.through, e)
 			}
 		}
 	}
@@ -383,20 +393,24 @@ func (r *runner) upRecord(ctx context.Context, rec adapter.Record) (adapter.Reco
 			out[m.name] = v
 		}
 	}
-	slices.Sort(r.unfits)
-	for _, name := range r.unfits {
-		r.lacks(name, rec[name])
-	}
+	r.keepUnfits()
 	return out, nil
 }
 
-// lacks keeps a field that the target's schema does not have.
-func (r *runner) lacks(name string, v any) {
-	if r.tally != nil {
-		r.tally.dropped(name, v)
+// unfitField is a field that no rule names and the target's schema lacks.
+type unfitField struct {
+	name  string
+	value any
+}
+
+// keepUnfits adds such fields to the residue.
+func (r *runner) keepUnfits() {
+	slices.SortFunc(r.unfits, func(a, b unfitField) int { return strings.Compare(a.name, b.name) })
+	if r.opts.NoResidue {
+		return
 	}
-	if !r.opts.NoResidue {
-		r.kept = append(r.kept, Kept{At: "fit", Rule: "unfit " + name, Old: map[string]any{name: v}})
+	for _, u := range r.unfits {
+		r.kept = append(r.kept, Kept{At: "fit", Rule: "unfit " + u.name, Old: map[string]any{u.name: u.value}})
 	}
 }
 
@@ -443,4 +457,22 @@ func (r *runner) downRecord(ctx context.Context, rec adapter.Record, residue *Re
 		}
 	}
 	return out, nil
+}
+
+// count has the runner keep account of the fields of records.
+func (r *runner) count() {
+	if r.trace == nil {
+		r.trace = newTrace(r.p)
+	}
+}
+
+// asks reports whether a person must look at a field that no operation takes.
+func (r *runner) asks(e *entry) bool {
+	return slices.ContainsFunc(r.p.asks, func(a ask) bool { return a.entry == e && a.holds(r.vals[e.slot]) })
+}
+
+// askedBefore reports whether a wish before the i-th asked about the same value.
+func (r *runner) askedBefore(i int) bool {
+	e := r.p.asks[i].entry
+	return slices.ContainsFunc(r.p.asks[:i], func(a ask) bool { return a.entry == e && a.holds(r.vals[e.slot]) })
 }

@@ -23,7 +23,6 @@ func (s *session) runner(n *node, opts *Options) *runner {
 		s.runners[n] = r
 	}
 	r.opts = opts
-	r.tally = nil
 	r.back = nil
 	return r
 }
@@ -53,12 +52,20 @@ func (s *session) up(ctx context.Context, rec adapter.Record) (Result, error) {
 func (s *session) climb(ctx context.Context, n *node, rec adapter.Record, opts *Options, res *Residue, side *[]Side, t *tally) (*node, adapter.Record, error) {
 	for {
 		r := s.runner(n, opts)
-		if r.tally = t; t != nil {
-			t.enter(n)
+		if t != nil {
+			r.count()
 		}
 		out, err := r.upRecord(ctx, rec)
 		if err != nil {
 			return nil, nil, err
+		}
+		switch {
+		case t == nil:
+		case n == s.plan.root && len(n.branches) == 0:
+			t.enter(n)
+			t.run = r
+		default:
+			t.way = onward(t.way, r.passages(rec))
 		}
 		res.Kept = append(res.Kept, r.kept...)
 		if err := s.carry(ctx, r.side, side); err != nil {

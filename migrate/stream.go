@@ -126,6 +126,7 @@ type streamer struct {
 	keys  map[string]*keyInfo
 	tick  uint64
 	guess []*keyInfo // the fields of the record before, in order
+	seen  []*keyInfo // fields of the record at hand that pass
 }
 
 // keyInfo is what is known about a field's name.
@@ -135,7 +136,7 @@ type keyInfo struct {
 	entry  *entry // nil for a field that no rule names
 	unfit  bool
 	tick   uint64 // of the record that it was last seen in
-	count  int64  // of records in the chunk that have it, and no entry
+	count  int64  // of records in the chunk that have it, and that no operation takes it from
 }
 
 func stream(ctx context.Context, in io.Reader, residues *residueLines, out io.Writer, plan *Plan, opts StreamOptions, convert func(*streamer, context.Context, *chunk, StreamOptions)) (*Report, error) {
@@ -362,6 +363,9 @@ func (s *streamer) each(ctx context.Context, c *chunk, opts StreamOptions, conve
 		left, err := convert(line, i)
 		s.tally.end(err == nil, left)
 		if err == nil {
+			for _, k := range s.seen {
+				k.count++
+			}
 			c.written++
 			continue
 		}
@@ -395,7 +399,7 @@ func (s *streamer) up(ctx context.Context, c *chunk, opts StreamOptions) {
 	rewrite := len(s.plan.root.branches) == 0 && !opts.decode
 	if rewrite {
 		r := s.runner(s.plan.root, &s.plan.opts)
-		r.tally = c.tally
+		r.count()
 		c.tally.enter(s.plan.root)
 	}
 	var sides []Side
@@ -408,7 +412,7 @@ func (s *streamer) up(ctx context.Context, c *chunk, opts StreamOptions) {
 		if rewrite {
 			r := s.runners[s.plan.root]
 			var err error
-			if c.out, id, err = s.rewrite(ctx, r, line, c.out); err != nil {
+			if c.out, id, err = s.rewrite(ctx, r, line, c); err != nil {
 				return false, err
 			}
 			if len(r.side) > 0 {
@@ -417,6 +421,7 @@ func (s *streamer) up(ctx context.Context, c *chunk, opts StreamOptions) {
 				}
 			}
 			residue, keep, model = r.kept, len(r.kept) > 0, s.plan.root.final
+			c.tally.run = r
 		} else {
 			rec, err := decodeFields(line)
 			if err != nil {
@@ -501,10 +506,10 @@ func (s *streamer) down(ctx context.Context, c *chunk, opts StreamOptions) {
 		if err != nil {
 			return false, err
 		}
-		s.tally.back(back)
 		if c.out, err = appendObject(c.out, back.Record); err != nil {
 			return false, err
 		}
+		s.tally.back(back)
 		c.out = append(c.out, '\n')
 		return residue != nil, nil
 	})
@@ -535,14 +540,14 @@ func (s *streamer) info(r *runner, place int, quotedKey, name []byte) *keyInfo {
 
 // rewrite carries a line up by rewriting its tokens, and returns the record's
 // id as written, nil where it has none.
-func (s *streamer) rewrite(ctx context.Context, r *runner, line, out []byte) ([]byte, []byte, error) {
+func (s *streamer) rewrite(ctx context.Context, r *runner, line []byte, c *chunk) ([]byte, []byte, error) {
 	r.reset(ctx)
+	out := c.out
 	if len(s.keys) > mostKeys {
-		s.forget(r)
+		s.forget(c)
 	}
 	s.tick++
-	r.unfits = r.unfits[:0]
-	var unfit map[string]json.RawMessage
+	s.seen = s.seen[:0]
 	var id []byte
 	out = append(out, '{')
 	start := len(out)
@@ -557,14 +562,10 @@ func (s *streamer) rewrite(ctx context.Context, r *runner, line, out []byte) ([]
 		e := k.entry
 		if e == nil {
 			if k.unfit {
-				if unfit == nil {
-					unfit = map[string]json.RawMessage{}
-				}
-				unfit[k.name] = value
-				r.unfits = append(r.unfits, k.name)
+				r.unfits = append(r.unfits, unfitField{k.name, json.RawMessage(value)})
 				return nil
 			}
-			k.count++
+			s.seen = append(s.seen, k)
 			if len(name) == 2 && name[0] == 'i' && name[1] == 'd' {
 				id = value
 			}
@@ -589,11 +590,7 @@ func (s *streamer) rewrite(ctx context.Context, r *runner, line, out []byte) ([]
 				out = append(out, ',')
 			}
 			out = append(append(out, e.json...), value...)
-			if e.person {
-				r.tally.entry(e, json.RawMessage(slices.Clone(value)))
-			} else {
-				r.tally.at.entries[e.index]++
-			}
+			s.seen = append(s.seen, k)
 		}
 		return nil
 	})
@@ -617,34 +614,29 @@ func (s *streamer) rewrite(ctx context.Context, r *runner, line, out []byte) ([]
 		}
 	}
 	if len(r.unfits) > 0 {
-		slices.Sort(r.unfits)
-		for _, name := range r.unfits {
-			r.lacks(name, unfit[name])
-		}
+		r.keepUnfits()
 	}
 	return append(out, '}'), id, nil
 }
 
 // settle moves the counts of passing fields to the chunk's account.
 func (s *streamer) settle(c *chunk) {
-	if c.tally.at == nil {
-		return
-	}
 	for _, k := range s.keys {
-		if k.count > 0 {
-			c.tally.at.others[k.name] += k.count
-			k.count = 0
+		if k.count == 0 {
+			continue
 		}
+		if k.entry != nil {
+			c.tally.at.entries[k.entry.index] += k.count
+		} else {
+			c.tally.other(k.name, k.count)
+		}
+		k.count = 0
 	}
 }
 
 // forget drops the names of fields when there are too many of them.
-func (s *streamer) forget(r *runner) {
-	for _, k := range s.keys {
-		if k.count > 0 {
-			r.tally.at.others["..."] += k.count
-		}
-	}
+func (s *streamer) forget(c *chunk) {
+	s.settle(c)
 	s.keys = map[string]*keyInfo{}
 	s.guess = s.guess[:0]
 }
