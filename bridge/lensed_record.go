@@ -26,10 +26,6 @@ func (v *view) records(ctx context.Context, records []adapter.Record, a asking) 
 	known := v.pin.schema(v.pin.version, v.model)
 	out := make([]adapter.Record, len(records))
 	for i, r := range records {
-		var moments map[string]string
-		if a.plain {
-			r, moments = spaced(r)
-		}
 		got, notes, err := v.lens.Record(ctx, r, a.fields)
 		if err != nil {
 			return nil, single(err)
@@ -45,8 +41,8 @@ func (v *view) records(ctx context.Context, records []adapter.Record, a asking) 
 				got[f] = emptyOf(known, f, a.plain)
 			}
 		}
-		if a.plain {
-			unspaced(got, moments, known)
+		if a.plain && known != nil {
+			instants(got, known)
 		}
 		out[i] = got
 	}
@@ -83,44 +79,10 @@ func emptyOf(s *adapter.Schema, field string, plain bool) any {
 	return false
 }
 
-// spaced gives the moments of a record the form that the rules know, and
-// returns which those were: RFC 3339 by what became of them.
-func spaced(r adapter.Record) (adapter.Record, map[string]string) {
-	var moments map[string]string
-	out := r
+// instants writes the moments that the lens made of dates as plain values do.
+func instants(r adapter.Record, s *adapter.Schema) {
 	for name, v := range r {
-		text, ok := v.(string)
-		if !ok || len(text) != len("2006-01-02T15:04:05Z") {
-			continue
-		}
-		t, err := time.Parse(time.RFC3339, text)
-		if err != nil {
-			continue
-		}
-		if moments == nil {
-			moments = map[string]string{}
-			out = make(adapter.Record, len(r))
-			for n, v := range r {
-				out[n] = v
-			}
-		}
-		spaced := t.Format(time.DateTime)
-		moments[spaced] = text
-		out[name] = spaced
-	}
-	return out, moments
-}
-
-// unspaced is the way back.
-func unspaced(r adapter.Record, moments map[string]string, s *adapter.Schema) {
-	for name, v := range r {
-		text, ok := v.(string)
-		if !ok {
-			continue
-		}
-		if before, ok := moments[text]; ok {
-			r[name] = before
-		} else if s != nil && s.Fields[name].Type == adapter.DateTime {
+		if text, ok := v.(string); ok && s.Fields[name].Type == adapter.DateTime {
 			if t, err := time.Parse(time.DateTime, text); err == nil {
 				r[name] = t.Format(time.RFC3339)
 			}
