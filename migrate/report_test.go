@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"encoding/json"
 	"iter"
 	"strings"
 	"testing"
@@ -123,6 +124,8 @@ models:
       - rename: {r: s}
       - remove: gone
         person: true
+      - add: {field: wish}
+      - rename: {side: aside}
 ---
 pack: hops
 from: "2"
@@ -133,6 +136,8 @@ models:
       - map: {field: b, to: c, values: {x: y}}
       - rename: {first: given, made: kept, open: asked}
       - remove: last
+      - default: {field: wish, value: 3}
+      - move: {field: aside, model: other, to: kept}
       - meaning: s
         person: {is: 5}
         note: of another kind
@@ -160,9 +165,9 @@ func hops(t *testing.T, text string) *migrate.Pack {
 
 func TestReportOverSeveralHops(t *testing.T) {
 	plan := compile(t, hops(t, severalHops), "m", "1", "4", migrate.Options{})
-	old := record(t, `{"id": 1, "a": "x", "name": "Ann Lee", "gone": 1, "r": 5, "x_own": 2}`)
+	old := record(t, `{"id": 1, "a": "x", "name": "Ann Lee", "gone": 1, "r": 5, "side": 7, "x_own": 2}`)
 	report, got := reported(t, plan, old)
-	assert.Equal(t, adapter.Record{"id": old["id"], "x_own": old["x_own"], "d": "y", "given": "Ann", "t": old["r"]}, got[0].Record)
+	assert.Equal(t, adapter.Record{"id": old["id"], "x_own": old["x_own"], "d": "y", "given": "Ann", "t": old["r"], "wish": json.Number("3")}, got[0].Record)
 	holdsUp(t, report, old, got[0])
 	type row struct {
 		field, to string
@@ -174,6 +179,8 @@ func TestReportOverSeveralHops(t *testing.T) {
 	}
 	assert.Equal(t, []row{
 		{"", "asked", migrate.NeedsPerson},
+		{"", "wish", migrate.Defaulted},
+		{"", "wish", migrate.NeedsPerson},
 		{"a", "d", migrate.Converted},
 		{"gone", "", migrate.Dropped},
 		{"gone", "", migrate.NeedsPerson},
@@ -181,10 +188,11 @@ func TestReportOverSeveralHops(t *testing.T) {
 		{"name", "given", migrate.Converted},
 		{"r", "t", migrate.Renamed},
 		{"r", "t", migrate.NeedsPerson},
+		{"side", "", migrate.Moved},
 		{"x_own", "x_own", migrate.Carried},
 	}, rows)
 	assert.EqualValues(t, 1, report.Persons)
-	report, _ = reported(t, plan, record(t, `{"r": 4, "open": 3}`))
+	report, _ = reported(t, plan, record(t, `{"r": 4, "open": 3, "wish": 1}`))
 	assert.Zero(t, report.Persons, "%v", report)
 }
 
@@ -210,6 +218,9 @@ models:
         rules:
           - map: {field: b, to: c, values: {x: y}}
           - remove: made
+          - move: {field: side, model: left, to: x_side}
+          - remove: note
+            person: true
       - to: right
     rules:
       - rename: {state: status}
@@ -227,7 +238,7 @@ models:
 // Where a model is split on the way, the parts of the way make one account.
 func TestReportOfSplitModels(t *testing.T) {
 	plan := compile(t, hops(t, splitHops), "m", "1", "4", migrate.Options{})
-	left := record(t, `{"id": 1, "a": "x", "kind": "l", "state": "o", "x_own": 2}`)
+	left := record(t, `{"id": 1, "a": "x", "kind": "l", "state": "o", "x_own": 2, "side": 1, "note": 2}`)
 	report, got := reported(t, plan, left)
 	holdsUp(t, report, left, got[0])
 	assert.Equal(t, "left", got[0].Model)
@@ -235,7 +246,9 @@ func TestReportOfSplitModels(t *testing.T) {
 	assert.EqualValues(t, 1, report.Count("kind", migrate.Dropped))
 	assert.EqualValues(t, 1, report.Count("state", migrate.Converted))
 	assert.EqualValues(t, 1, report.Count("x_own", migrate.Carried))
-	assert.Len(t, report.Fields, 5)
+	assert.EqualValues(t, 1, report.Count("side", migrate.Moved))
+	assert.EqualValues(t, 1, report.Count("note", migrate.NeedsPerson))
+	assert.Len(t, report.Fields, 8)
 	right := record(t, `{"id": 1, "a": "x", "kind": "r", "state": "o"}`)
 	report, got = reported(t, plan, right)
 	holdsUp(t, report, right, got[0])
