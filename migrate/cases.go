@@ -84,21 +84,15 @@ func (p *Pack) test(ctx context.Context, h *Hop, model string, c Case) (problems
 	}
 	if c.Residue != nil {
 		kept := map[string]any{}
-		if got.Residue != nil {
-			for _, k := range got.Residue.Kept {
-				maps.Copy(kept, k.Old)
-			}
+		for _, k := range got.Residue.Kept {
+			maps.Copy(kept, k.Old)
 		}
 		compare("residue", c.Residue, kept)
 	}
 	if c.Side != nil && !equalSides(c.Side, got.Side) {
 		say("side records are %s, want %s", brief(got.Side), brief(c.Side))
 	}
-	residue := got.Residue
-	if residue == nil {
-		residue = &Residue{}
-	}
-	if back, err := plan.Down(ctx, got.Record, residue); err != nil {
+	if back, err := plan.Down(ctx, got.Record, got.Residue); err != nil {
 		say("going back: %v", err)
 	} else {
 		compare("going back", c.Up, back.Record)

@@ -308,10 +308,12 @@ func (p *Plan) KeyOnly() bool { return len(p.root.branches) == 0 && p.root.prog.
 
 // Result is what becomes of a record going up.
 type Result struct {
-	Model   string         `json:"model"` // its name in the new version
-	Record  adapter.Record `json:"record"`
-	Residue *Residue       `json:"residue,omitempty"` // nil where the new record holds everything
-	Side    []Side         `json:"side,omitempty"`    // records of other models that took values over
+	Model  string         `json:"model"` // its name in the new version
+	Record adapter.Record `json:"record"`
+	// Residue is empty where the new record holds everything, and nil only
+	// where the plan keeps none (see [Options]).
+	Residue *Residue `json:"residue,omitempty"`
+	Side    []Side   `json:"side,omitempty"` // records of other models that took values over
 }
 
 // Up carries a record to the new version. The record is not changed; values
@@ -360,10 +362,11 @@ func (e *MissingError) Unwrap() error {
 // gave. The residue is exact as long as the new fields that it belongs to are
 // unchanged; where they were changed since, the change wins.
 //
-// residue may be nil: then the plan's rules must say what stands for fields
-// that can't be had back, or the options allow the loss, or records are
-// partial; otherwise the error is a [*MissingError]. An empty residue says
-// that there was nothing to keep.
+// The residue of [Result] can be passed as it is: it is never nil there, and
+// empty where nothing was lost. nil says that there is no residue at all, as for
+// a record that never went up: then the plan's rules must say what stands for
+// fields that can't be had back, or the options allow the loss, or records are
+// partial; otherwise the error is a [*MissingError].
 func (p *Plan) Down(ctx context.Context, r adapter.Record, residue *Residue) (Back, error) {
 	s := p.session()
 	defer p.pool.Put(s)
@@ -408,7 +411,7 @@ func (p *Pack) compileHop(model string, h *Hop, opts Options) (*Plan, error) {
 // Up is [Plan.Up], one hop after the other.
 func (s *Stepper) Up(ctx context.Context, r adapter.Record) (Result, error) {
 	out := Result{Record: r}
-	var residue Residue
+	residue := Residue{Kept: []Kept{}}
 	session := s.plan.session()
 	defer s.plan.pool.Put(session)
 	for i, step := range s.steps {
@@ -426,7 +429,7 @@ func (s *Stepper) Up(ctx context.Context, r adapter.Record) (Result, error) {
 			residue.Kept = append(residue.Kept, got.Residue.Kept...)
 		}
 	}
-	if len(residue.Kept) > 0 {
+	if !s.plan.opts.NoResidue {
 		residue.Model = out.Model
 		out.Residue = &residue
 	}

@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"context"
 	"encoding/json"
 	"testing"
 
@@ -128,9 +129,8 @@ func TestRules(t *testing.T) {
 			assert.JSONEq(t, tc.want, asJSON(t, got.Record))
 			assert.Equal(t, record(t, tc.up), up, "the record itself is left alone")
 			if tc.residue == "" {
-				assert.Nil(t, got.Residue)
-				got.Residue = &migrate.Residue{}
-			} else if assert.NotNil(t, got.Residue) {
+				assert.True(t, got.Residue.Empty())
+			} else if assert.False(t, got.Residue.Empty()) {
 				assert.JSONEq(t, tc.residue, asJSON(t, got.Residue.Kept[0].Old))
 			}
 			var residue migrate.Residue
@@ -143,4 +143,33 @@ func TestRules(t *testing.T) {
 			assert.JSONEq(t, tc.down, asJSON(t, back.Record), "without residue")
 		})
 	}
+}
+
+// What left nothing behind comes back with the residue that says so; without
+// any residue nobody knows.
+func TestNothingLostIsNotNothingKnown(t *testing.T) {
+	plan := compile(t, load(t, head+"      - rename: {a: b}\n      - remove: gone"), "m", "1.0", "2.0", migrate.Options{})
+	steps, err := plan.Stepwise()
+	require.NoError(t, err)
+	old := record(t, `{"a":1}`)
+	for _, up := range []func(context.Context, adapter.Record) (migrate.Result, error){plan.Up, steps.Up} {
+		got, err := up(t.Context(), old)
+		require.NoError(t, err)
+		require.NotNil(t, got.Residue)
+		assert.True(t, got.Residue.Empty())
+		var stored migrate.Result
+		require.NoError(t, json.Unmarshal([]byte(asJSON(t, got)), &stored))
+		require.NotNil(t, stored.Residue, "%s", asJSON(t, got))
+		back, err := plan.Down(t.Context(), got.Record, stored.Residue)
+		require.NoError(t, err)
+		assert.Equal(t, old, back.Record)
+		_, err = plan.Down(t.Context(), got.Record, nil)
+		var missing *migrate.MissingError
+		require.ErrorAs(t, err, &missing)
+		assert.Equal(t, []string{"gone"}, missing.Fields)
+	}
+	bare := compile(t, load(t, head+"      - rename: {a: b}"), "m", "1.0", "2.0", migrate.Options{NoResidue: true})
+	got, err := bare.Up(t.Context(), old)
+	require.NoError(t, err)
+	assert.Nil(t, got.Residue)
 }

@@ -7,7 +7,9 @@ import (
 )
 
 // Residue is what the new version can't hold of a record. Together with the
-// new record it gives the old one back. Its JSON form may be stored.
+// new record it gives the old one back. Its JSON form may be stored. An empty
+// one says that the new record holds everything, which is more than not to have
+// one: see [Plan.Down].
 type Residue struct {
 	// Model is the record's model in the new version.
 	Model string `json:"model,omitempty"`
@@ -34,6 +36,9 @@ func (r *Residue) UnmarshalJSON(b []byte) error {
 	type plain Residue
 	return adapter.DecodeJSON(b, (*plain)(r))
 }
+
+// Empty reports whether nothing was kept.
+func (r *Residue) Empty() bool { return r == nil || len(r.Kept) == 0 }
 
 // Field returns the value that the residue holds of an old field, by the
 // field's name at the hop that could not carry it.

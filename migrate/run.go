@@ -99,7 +99,7 @@ func Run(ctx context.Context, source iter.Seq2[adapter.Record, error], sink func
 			}
 			s.tally.begin(b.first + int64(i))
 			b.results[i], b.errs[i] = s.up(ctx, rec)
-			s.tally.end(b.errs[i] == nil, b.results[i].Residue != nil)
+			s.tally.end(b.errs[i] == nil, !b.results[i].Residue.Empty())
 			if b.errs[i] != nil && opts.OnError != Collect {
 				return
 			}

@@ -31,19 +31,16 @@ func (s *session) up(ctx context.Context, rec adapter.Record) (Result, error) {
 	if rec == nil {
 		return Result{}, adapter.Errorf(adapter.InvalidArgument, "the record is null")
 	}
-	var res Residue
+	res := Residue{Kept: []Kept{}}
 	var side []Side
 	n, out, err := s.climb(ctx, s.plan.root, rec, &s.plan.opts, &res, &side, s.tally)
 	if err != nil {
 		return Result{}, err
 	}
 	result := Result{Model: n.final, Record: out, Side: side}
-	if len(res.Kept) > 0 {
+	if !s.plan.opts.NoResidue {
 		res.Model = n.final
 		result.Residue = &res
-	} else if len(s.plan.root.branches) > 0 && !s.plan.opts.NoResidue {
-		// Going down needs to know which way the record took.
-		result.Residue = &Residue{Model: n.final, Kept: []Kept{}}
 	}
 	return result, nil
 }

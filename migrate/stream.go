@@ -440,8 +440,10 @@ func (s *streamer) up(ctx context.Context, c *chunk, opts StreamOptions) {
 				}
 			}
 			model, sides = got.Model, got.Side
-			if keep = got.Residue != nil; keep {
+			if got.Residue != nil {
 				residue = got.Residue.Kept
+				// Going down needs to know which way the record took.
+				keep = len(residue) > 0 || len(s.plan.root.branches) > 0
 			}
 		}
 		c.out = append(c.out, '\n')
@@ -468,7 +470,7 @@ func (s *streamer) up(ctx context.Context, c *chunk, opts StreamOptions) {
 			}
 			c.side = append(c.side, "}\n"...)
 		}
-		return keep, nil
+		return len(residue) > 0, nil
 	})
 	s.settle(c)
 }
@@ -511,7 +513,7 @@ func (s *streamer) down(ctx context.Context, c *chunk, opts StreamOptions) {
 		}
 		s.tally.back(back)
 		c.out = append(c.out, '\n')
-		return residue != nil, nil
+		return !residue.Empty(), nil
 	})
 }
 
