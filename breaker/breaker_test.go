@@ -177,9 +177,10 @@ func TestRefusedCredentialsAreNotHammered(t *testing.T) {
 		assert.Equal(t, breaker.Closed, s.State, "the system itself is well")
 		assert.True(t, s.CredentialsRefused)
 		assert.NotNil(t, s.RetryAt)
-		err := b.Do(ctx, with(nil))
-		assert.Equal(t, `system "odoo" refused the credentials it is configured with; they are not tried again for 60 s; correct its connection settings`, err.(*adapter.Error).Message)
-		assert.True(t, err.(*adapter.Error).NothingSent)
+		var e *adapter.Error
+		require.ErrorAs(t, b.Do(ctx, with(nil)), &e)
+		assert.Equal(t, `system "odoo" refused the credentials it is configured with; they are not tried again for 60 s; correct its connection settings`, e.Message)
+		assert.True(t, e.NothingSent)
 
 		time.Sleep(time.Minute)
 		require.NoError(t, b.Do(ctx, with(nil)))
@@ -248,12 +249,12 @@ func TestAgainstAModel(t *testing.T) {
 				if !called {
 					continue
 				}
-				switch end {
-				case down:
+				switch {
+				case errors.Is(end, down):
 					if row++; row >= 3 || probing {
 						openUntil, probing = time.Now().Add(30*time.Second), false
 					}
-				case nil, business:
+				case end == nil, errors.Is(end, business):
 					row, openUntil, probing = 0, time.Time{}, false
 				}
 			}

@@ -50,6 +50,9 @@ type Config struct {
 	// asked again. 0 is DefaultRecheck. [Bridge.Forget] is sooner.
 	Recheck time.Duration
 	Idle    time.Duration // connections unused for so long are closed; 0 is DefaultIdle
+	// RecordTTL is how long answers with records are kept; 0 is five minutes.
+	// Names and descriptions of fields have their own times.
+	RecordTTL time.Duration
 
 	Access Access // nil allows every model and public method
 	// Lenses let systems be used as other versions of their kind, see
@@ -83,7 +86,7 @@ func New(c Config) (*Bridge, error) {
 		return nil, errors.New("a bridge needs a Source of systems; bridge.Static makes one of a fixed list")
 	case len(c.Openers) == 0:
 		return nil, errors.New("a bridge needs an Opener for at least one kind of system")
-	case c.MaxConcurrent < 0 || c.MaxWait < 0 || c.CallTimeout < 0 || c.Recheck < 0 || c.Idle < 0:
+	case c.MaxConcurrent < 0 || c.MaxWait < 0 || c.CallTimeout < 0 || c.Recheck < 0 || c.Idle < 0 || c.RecordTTL < 0:
 		return nil, errors.New("the limits of a bridge can't be negative; 0 is the default")
 	}
 	for kind, open := range c.Openers {
@@ -100,6 +103,7 @@ func New(c Config) (*Bridge, error) {
 	setDefault(&c.Retries, DefaultRetries)
 	setDefault(&c.Recheck, DefaultRecheck)
 	setDefault(&c.Idle, DefaultIdle)
+	setDefault(&c.RecordTTL, ttlRecords)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -187,7 +191,7 @@ func (b *Bridge) link(ctx context.Context, name systemName) (*link, error) {
 		switch {
 		case l == nil:
 		case code == adapter.NotFound, code == adapter.PermissionDenied:
-			b.Forget(name.tenant, name.id) // it was removed or shut off
+			b.Forget(name.tenant, name.id) //nolint:contextcheck // it was removed or shut off, whoever happened to notice
 		default:
 			l.checked.Store(0) // not known: the next caller asks again
 		}

@@ -3,10 +3,12 @@ package bridge
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -156,8 +159,8 @@ func (s *switchboard) remove(tenant, id string) {
 
 // build makes a bridge over systems, the Connection of each being its adapter
 // or a function that opens it.
-func build(t testing.TB, change func(*Config), systems ...SystemConfig) *rig {
-	t.Helper()
+func build(tb testing.TB, change func(*Config), systems ...SystemConfig) *rig {
+	tb.Helper()
 	r := &rig{source: &switchboard{systems: map[systemName]SystemConfig{}}, cache: cache.New(cache.NewMemory(1 << 24))}
 	for _, s := range systems {
 		r.source.put(s)
@@ -178,10 +181,28 @@ func build(t testing.TB, change func(*Config), systems ...SystemConfig) *rig {
 		change(&c)
 	}
 	b, err := New(c)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	r.Bridge = b
-	t.Cleanup(func() { _ = r.Close(); _ = r.cache.Close() })
+	tb.Cleanup(func() { _ = r.Close(); _ = r.cache.Close() })
 	return r
+}
+
+// kept are the caches that what matters most is tried with: in process, and in
+// process before a Redis.
+func kept(t *testing.T) map[string]func() *cache.Cache {
+	t.Helper()
+	url := os.Getenv("BRIDGECORE_TEST_REDIS_URL")
+	if url == "" {
+		url = "redis://" + miniredis.RunT(t).Addr()
+	}
+	return map[string]func() *cache.Cache{
+		"in process": func() *cache.Cache { return cache.New(cache.NewMemory(0)) },
+		"two levels": func() *cache.Cache {
+			r, err := cache.NewRedis(cache.RedisConfig{URL: url, Timeout: 5 * time.Second, Prefix: rand.Text() + ":"})
+			require.NoError(t, err)
+			return cache.New(cache.NewTwoLevel(r, cache.TwoLevelConfig{}))
+		},
+	}
 }
 
 func on(conn any) SystemConfig {
@@ -190,18 +211,18 @@ func on(conn any) SystemConfig {
 
 var sara = Caller{Tenant: "acme", User: "sara"}
 
-func (r *rig) sys(t testing.TB) *System {
-	t.Helper()
-	s, err := r.System(t.Context(), sara, "main")
-	require.NoError(t, err)
+func (r *rig) sys(tb testing.TB) *System {
+	tb.Helper()
+	s, err := r.System(tb.Context(), sara, "main")
+	require.NoError(tb, err)
 	return s
 }
 
-func code(t testing.TB, err error) adapter.Code {
-	t.Helper()
-	require.Error(t, err)
+func code(tb testing.TB, err error) adapter.Code {
+	tb.Helper()
+	require.Error(tb, err)
 	var e *adapter.Error
-	require.ErrorAs(t, err, &e, "every error is an adapter's: %v", err)
+	require.ErrorAs(tb, err, &e, "every error is an adapter's: %v", err)
 	return e.Code
 }
 
@@ -250,6 +271,14 @@ func TestAForeignSystemIsAsAMissingOne(t *testing.T) {
 // Two tenants with a system of the same id and the same records' ids see
 // their own, through every way there is, cached or not, and change their own.
 func TestTenantsWithTheSameSystemID(t *testing.T) {
+	for name, open := range kept(t) {
+		t.Run(name, func(t *testing.T) { tenantsWithTheSameSystemID(t, open()) })
+	}
+}
+
+func tenantsWithTheSameSystemID(t *testing.T, c *cache.Cache) {
+	t.Helper()
+	t.Cleanup(func() { _ = c.Close() })
 	configs := map[string]SystemConfig{}
 	var list []SystemConfig
 	for _, tenant := range []string{"acme", "umbrella"} {
@@ -261,7 +290,7 @@ func TestTenantsWithTheSameSystemID(t *testing.T) {
 		configs[tenant] = c
 		list = append(list, c)
 	}
-	r := build(t, nil, list...)
+	r := build(t, func(config *Config) { config.Cache = c }, list...)
 	sysOf := func(tenant string) *System {
 		s, err := r.System(t.Context(), Caller{Tenant: tenant, User: "u"}, "main")
 		require.NoError(t, err)
@@ -722,12 +751,13 @@ func TestACallerWhoLeavesIsToldAtOnceAndBreaksNothing(t *testing.T) {
 		return "", ctx.Err()
 	}
 	r := build(t, nil, on(f))
+	s := r.sys(t)
 	for _, op := range []string{"search", "exists", "unlink"} {
 		for range 10 {
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error)
 			go func() {
-				_, err := r.sys(t).Operation(ctx, op, OperationRequest{Model: "m", IDs: map[bool]IDs{true: nil, false: {adapter.IntID(1)}}[op == "search"]})
+				_, err := s.Operation(ctx, op, OperationRequest{Model: "m", IDs: map[bool]IDs{true: nil, false: {adapter.IntID(1)}}[op == "search"]})
 				done <- err
 			}()
 			<-started

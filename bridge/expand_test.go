@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -30,7 +31,7 @@ func (s *store) Read(ctx context.Context, model string, ids []adapter.ID, fields
 	return s.fake.Read(ctx, model, ids, fields)
 }
 
-func stocked(t testing.TB) *store {
+func stocked(t *testing.T) *store {
 	t.Helper()
 	f := newFake()
 	make := func(model string, rows ...adapter.Record) {
@@ -111,7 +112,7 @@ func TestExpansion(t *testing.T) {
 			for i := range 2 {
 				a, err := r.run(t, c.op, c.body)
 				require.NoError(t, err)
-				assert.Equal(t, c.want, string(a.Result))
+				assert.Equal(t, c.want, string(a.Result)) //nolint:testifylint // the order of the members is part of it
 				assert.True(t, a.Optimized)
 				assert.Equal(t, i == 1, a.Cached)
 			}
@@ -159,7 +160,7 @@ func TestThePartnerIsFetchedAlong(t *testing.T) {
 		a, err := r.run(t, "search_read", `{"model":"odd.model","fields":["name","partner_id"]}`)
 		require.NoError(t, err)
 		assert.False(t, a.Optimized)
-		assert.Equal(t, `[{"id":1,"name":"O1","partner_id":[1,"Morocco"]}]`, string(a.Result))
+		assert.Equal(t, `[{"id":1,"name":"O1","partner_id":[1,"Morocco"]}]`, string(a.Result)) //nolint:testifylint // the order of the members is part of it
 	})
 	t.Run("it breaks nothing", func(t *testing.T) {
 		for _, refusal := range []error{
@@ -221,23 +222,23 @@ func TestReadCRUD(t *testing.T) {
 	order := []adapter.Order{{Field: "id"}}
 	q := Reading{Query: adapter.Query{Model: "res.partner", Fields: []string{"name", "email"}, Order: order, Limit: 2}}
 	a := read(q)
-	assert.Equal(t, `[{"id":1,"name":"Azure","email":"azure@example.com"},{"id":2,"name":"Deco","email":"deco@example.com"}]`, string(a.Result))
+	assert.Equal(t, `[{"id":1,"name":"Azure","email":"azure@example.com"},{"id":2,"name":"Deco","email":"deco@example.com"}]`, string(a.Result)) //nolint:testifylint // the order of the members is part of it
 	assert.False(t, a.Truncated, "the caller's own limit is no cut")
 	assert.NotEmpty(t, a.NextCursor)
 	assert.True(t, read(q).Cached)
 	q.Cursor = a.NextCursor
-	assert.Equal(t, `[{"id":3,"name":"Nowhere","email":null}]`, string(read(q).Result))
+	assert.Equal(t, `[{"id":3,"name":"Nowhere","email":null}]`, string(read(q).Result)) //nolint:testifylint // the order of the members is part of it
 
 	byDomain := Reading{Query: adapter.Query{Model: "res.partner", Fields: []string{"name"}}, Domain: json.RawMessage(`[["name","=","Deco"]]`)}
-	assert.Equal(t, `[{"id":2,"name":"Deco"}]`, string(read(byDomain).Result))
+	assert.Equal(t, `[{"id":2,"name":"Deco"}]`, string(read(byDomain).Result)) //nolint:testifylint // the order of the members is part of it
 	byFilter := Reading{Query: adapter.Query{Model: "res.partner", Fields: []string{"name"}, Filter: adapter.And{adapter.Cond{Field: "name", Op: adapter.Equal, Value: "Deco"}}}}
-	assert.Equal(t, `[{"id":2,"name":"Deco"}]`, string(read(byFilter).Result))
+	assert.Equal(t, `[{"id":2,"name":"Deco"}]`, string(read(byFilter).Result)) //nolint:testifylint // the order of the members is part of it
 
 	a = read(Reading{Query: adapter.Query{Model: "sale.order", Fields: []string{"partner_id.name"}, Order: order, Limit: 1}})
-	assert.Equal(t, `[{"id":1,"partner_id.name":"Azure"}]`, string(a.Result))
+	assert.Equal(t, `[{"id":1,"partner_id.name":"Azure"}]`, string(a.Result)) //nolint:testifylint // the order of the members is part of it
 	assert.True(t, a.Optimized)
 	a = read(Reading{Query: adapter.Query{Model: "sale.order", Fields: []string{"partner_id.name"}, Filter: adapter.Cond{Field: "id", Op: adapter.Equal, Value: 4}, Plain: true}})
-	assert.Equal(t, `[{"id":4,"partner_id.name":null}]`, string(a.Result))
+	assert.Equal(t, `[{"id":4,"partner_id.name":null}]`, string(a.Result)) //nolint:testifylint // the order of the members is part of it
 
 	for _, bad := range []Reading{
 		{},
@@ -271,13 +272,13 @@ func TestWriteCRUD(t *testing.T) {
 	b, err := json.Marshal(made)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"id":1,"name":"Ahmed","email":"ahmed@example.com"}`, string(b))
-	assert.Equal(t, `[{"id":1,"name":"Ahmed"}]`, names())
+	assert.Equal(t, `[{"id":1,"name":"Ahmed"}]`, names()) //nolint:testifylint // the order of the members is part of it
 	ids, err := sys.CreateMany(t.Context(), "res.partner", []adapter.Record{{"name": "b"}, {"name": "c"}})
 	require.NoError(t, err)
 	assert.Equal(t, []adapter.ID{adapter.IntID(2), adapter.IntID(3)}, ids)
 	require.NoError(t, sys.Update(t.Context(), "res.partner", ids, adapter.Record{"name": "d"}))
 	require.NoError(t, sys.Delete(t.Context(), "res.partner", ids[:1]))
-	assert.Equal(t, `[{"id":1,"name":"Ahmed"},{"id":3,"name":"d"}]`, names())
+	assert.Equal(t, `[{"id":1,"name":"Ahmed"},{"id":3,"name":"d"}]`, names()) //nolint:testifylint // the order of the members is part of it
 	assert.Equal(t, adapter.NotFound, code(t, sys.Delete(t.Context(), "res.partner", ids[:1])))
 	assert.Equal(t, adapter.NotFound, code(t, sys.Update(t.Context(), "res.partner", ids[:1], adapter.Record{"name": "x"})))
 	_, err = sys.Create(t.Context(), "res.partner", adapter.Record{"nonsense": 1})
@@ -331,7 +332,7 @@ func TestLimitsSayWhenTheyCut(t *testing.T) {
 	many := func(n int) string {
 		ids := make([]string, n)
 		for i := range ids {
-			ids[i] = fmt.Sprint(i + 1)
+			ids[i] = strconv.Itoa(i + 1)
 		}
 		return strings.Join(ids, ",")
 	}
@@ -411,7 +412,7 @@ func TestReadLimits(t *testing.T) {
 	m := memory.New(shop()...)
 	rows := make([]adapter.Record, 1200)
 	for i := range rows {
-		rows[i] = adapter.Record{"name": fmt.Sprint(i)}
+		rows[i] = adapter.Record{"name": strconv.Itoa(i)}
 	}
 	_, err := m.CreateMany(t.Context(), "res.partner", rows)
 	require.NoError(t, err)

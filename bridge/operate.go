@@ -369,10 +369,8 @@ func (p *plan) cut(a *Answer) error {
 			Length  int64           `json:"length"`
 			Records json.RawMessage `json:"records"`
 		}
-		if json.Unmarshal(a.Result, &page) != nil {
-			return nil // an answer of another form has been limited all the same
-		}
-		a.Truncated = page.Length > int64(p.offset+p.limit)
+		// An answer of another form has been limited all the same.
+		a.Truncated = json.Unmarshal(a.Result, &page) == nil && page.Length > int64(p.offset+p.limit)
 	default:
 		result, cut, err := cutList(a.Result, p.limit)
 		if err != nil {
@@ -397,9 +395,10 @@ func cutList(b json.RawMessage, n int) (json.RawMessage, bool, error) {
 	for i := 0; i < len(b); i++ {
 		c := b[i]
 		if inText {
-			if c == '\\' {
+			switch c {
+			case '\\':
 				i++
-			} else if c == '"' {
+			case '"':
 				inText = false
 			}
 			continue

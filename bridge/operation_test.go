@@ -18,19 +18,20 @@ import (
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/adapter/memory"
+	"github.com/bridgecore/bridgecore/cache"
 )
 
 // request reads a request as the HTTP API does.
-func request(t testing.TB, body string) OperationRequest {
-	t.Helper()
+func request(tb testing.TB, body string) OperationRequest {
+	tb.Helper()
 	var r OperationRequest
-	require.NoError(t, json.Unmarshal([]byte(body), &r), body)
+	require.NoError(tb, json.Unmarshal([]byte(body), &r), body)
 	return r
 }
 
-func (r *rig) run(t testing.TB, op, body string) (Answer, error) {
-	t.Helper()
-	return r.sys(t).Operation(t.Context(), op, request(t, body))
+func (r *rig) run(tb testing.TB, op, body string) (Answer, error) {
+	tb.Helper()
+	return r.sys(tb).Operation(tb.Context(), op, request(tb, body))
 }
 
 // What each operation sends to the system.
@@ -336,6 +337,10 @@ func TestDifferentQuestionsAreKeptApart(t *testing.T) {
 		{"search_read", `{"model":"m","context":{"allowed_company_ids":[1]}}`},
 		{"search_read", `{"model":"m","context":{"allowed_company_ids":[2]}}`},
 		{"search_read", `{"model":"m","context":{"active_test":false}}`},
+		{"search_read", `{"model":"m","context":{"active_test":true}}`},
+		{"search_read", `{"model":"m","context":{"bin_size":true}}`},
+		{"search_read", `{"model":"m","context":{"active_test":false},"fill_empty":true}`},
+		{"search_read", `{"model":"m","context":{"active_test":false},"fallback":"all"}`},
 		{"search_read", `{"model":"m","fallback":"off"}`},
 		{"search_read", `{"model":"m","fill_empty":true}`},
 		{"search_read", `{"model":"m","load":""}`},
@@ -542,9 +547,18 @@ func TestInvalidationOutlivesTheCaller(t *testing.T) {
 // Readers and writers at the same time, over a real table: no reader sees a
 // value older than the last change that was acknowledged when it asked.
 func TestNoStaleValueAfterAnAcknowledgedChange(t *testing.T) {
+	for name, open := range kept(t) {
+		t.Run(name, func(t *testing.T) { noStaleValue(t, open) })
+	}
+}
+
+func noStaleValue(t *testing.T, open func() *cache.Cache) {
+	t.Helper()
 	rapid.Check(t, func(rt *rapid.T) {
+		kept := open()
+		defer kept.Close()
 		m := memory.New(shop()...)
-		r := build(t, func(c *Config) { c.MaxConcurrent = 100 }, on(m))
+		r := build(t, func(c *Config) { c.MaxConcurrent = 100; c.Cache = kept }, on(m))
 		id, err := m.Create(t.Context(), "sale.order", adapter.Record{"amount_total": 0})
 		require.NoError(t, err)
 		var acknowledged atomic.Int64
@@ -770,7 +784,7 @@ func FuzzScan(f *testing.F) {
 			for _, m := range members {
 				last[m.name] = m.value
 			}
-			assert.Equal(t, len(object), len(last))
+			assert.Len(t, last, len(object))
 			for name, v := range object {
 				assert.Equal(t, string(v), string(last[name]))
 			}
@@ -804,7 +818,7 @@ func FuzzCompact(f *testing.F) {
 		want.Write(buf)
 		dst.Write(again)
 		assert.Equal(t, want.String(), dst.String())
-		assert.Equal(t, len(raw), len(appendCompact(nil, raw)))
+		assert.Len(t, appendCompact(nil, raw), len(raw))
 	})
 }
 
@@ -817,6 +831,7 @@ func BenchmarkCachedOperation(b *testing.B) {
 	generic := []byte(`{"model":"res.partner","method":"search_read","args":[],"kwargs":{"domain":[["is_company","=",true]],"fields":["name","email","phone"],"limit":80,"offset":0,"order":"name"}}`)
 	req, kw := request(b, string(body)), request(b, string(generic))
 	hit := func(b *testing.B, op string, req OperationRequest) {
+		b.Helper()
 		s, err := r.System(b.Context(), sara, "main")
 		if err != nil {
 			b.Fatal(err)
@@ -829,16 +844,18 @@ func BenchmarkCachedOperation(b *testing.B) {
 		name string
 		run  func(b *testing.B)
 	}{
-		{"search_read", func(b *testing.B) { hit(b, "search_read", req) }},
+		{"search_read", func(b *testing.B) { b.Helper(); hit(b, "search_read", req) }},
 		{"search_read with decoding the request", func(b *testing.B) {
+			b.Helper()
 			var req OperationRequest
 			if json.Unmarshal(body, &req) != nil {
 				b.Fatal("no JSON")
 			}
 			hit(b, "search_read", req)
 		}},
-		{"call_kw", func(b *testing.B) { hit(b, "call_kw", kw) }},
+		{"call_kw", func(b *testing.B) { b.Helper(); hit(b, "call_kw", kw) }},
 		{"Read", func(b *testing.B) {
+			b.Helper()
 			s, _ := r.System(b.Context(), sara, "main")
 			if _, err := s.Read(b.Context(), Reading{Query: adapter.Query{Model: "res.partner", Fields: req.Fields, Limit: 80}, Domain: req.Domain}); err != nil {
 				b.Fatal(err)

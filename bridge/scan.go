@@ -19,9 +19,10 @@ func parts(b []byte) iter.Seq[[]byte] {
 		for i := 0; i < len(b); i++ {
 			c := b[i]
 			if inText {
-				if c == '\\' {
+				switch c {
+				case '\\':
 					i++
-				} else if c == '"' {
+				case '"':
 					inText = false
 				}
 				continue

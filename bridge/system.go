@@ -204,7 +204,11 @@ func (s *System) kept(ctx context.Context, scope *adapter.Scope, q question, op 
 	if err != nil {
 		return Answer{}, err
 	}
-	v, hit, err := s.bridge.config.Cache.Load(ctx, key, op.ttl, func(ctx context.Context) (cache.Value, error) {
+	ttl := op.ttl
+	if ttl == ttlRecords {
+		ttl = s.bridge.config.RecordTTL
+	}
+	v, hit, err := s.bridge.config.Cache.Load(ctx, key, ttl, func(ctx context.Context) (cache.Value, error) {
 		ctx, warnings := adapter.WithWarnings(s.scoped(ctx, scope))
 		a, err := load(ctx)
 		if err != nil {

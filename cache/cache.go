@@ -112,17 +112,24 @@ func (c *Cache) Load(ctx context.Context, key Key, ttl time.Duration, load func(
 	// The local generation is read first: if a bump comes between the two,
 	// the pair matches no load that began before it.
 	local := c.local.of(&key)
+	landed := c.flights.landed.Load()
 	v, gen, ok := c.store.Get(ctx, key)
 	c.count(&key, ok)
 	if ok {
 		return v, true, nil
 	}
-	v, err := c.load(ctx, key, ttl, gen, local, load)
+	v, err := c.load(ctx, key, ttl, gen, local, landed, load)
 	return v, false, err
 }
 
-func (c *Cache) load(ctx context.Context, key Key, ttl time.Duration, gen, local Generation, load func(context.Context) (Value, error)) (Value, error) {
+func (c *Cache) load(ctx context.Context, key Key, ttl time.Duration, gen, local Generation, landed uint64, load func(context.Context) (Value, error)) (Value, error) {
 	return c.flights.do(ctx, flightKey{key.sum, gen, local}, func(ctx context.Context) (Value, error) {
+		// Another load may have ended between the look at the store and now.
+		if landed != c.flights.landed.Load() {
+			if v, now, ok := c.store.Get(ctx, key); ok && now == gen {
+				return v, nil
+			}
+		}
 		v, err := load(ctx)
 		// A value that a bump has overtaken would be found by nobody, and in a
 		// shared store take the place of a newer one.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,15 +26,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var someone = Identity{Tenant: "acme", System: "main", Credential: "c1", Companies: []int64{1}, Language: "fr_FR", Timezone: "Asia/Riyadh"}
 
-func keyOf(t testing.TB, id Identity, q Question) Key {
-	t.Helper()
+func keyOf(tb testing.TB, id Identity, q Question) Key {
+	tb.Helper()
 	k, err := NewKey(id, q)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return k
 }
 
-func reading(t testing.TB, id Identity, model, args string) Key {
-	return keyOf(t, id, Question{Operation: "search_read", Model: model, Arguments: []byte(args)})
+func reading(tb testing.TB, id Identity, model, args string) Key {
+	tb.Helper()
+	return keyOf(tb, id, Question{Operation: "search_read", Model: model, Arguments: []byte(args)})
 }
 
 func TestNoKeyWithoutIdentity(t *testing.T) {
@@ -119,8 +121,10 @@ func TestKeysDifferWhereAnswersMay(t *testing.T) {
 
 // stores lists every kind of store; all must pass the same suite.
 func stores(t *testing.T) map[string]func(t *testing.T) Store {
+	t.Helper()
 	redisAt := func(url func(t *testing.T) string, two bool, lag time.Duration) func(*testing.T) Store {
 		return func(t *testing.T) Store {
+			t.Helper()
 			r, err := NewRedis(RedisConfig{URL: url(t), Timeout: 2 * time.Second, Prefix: fmt.Sprintf("test%d:", rand.Int64())})
 			require.NoError(t, err)
 			if !two {
@@ -133,7 +137,7 @@ func stores(t *testing.T) map[string]func(t *testing.T) Store {
 			return s
 		}
 	}
-	mini := func(t *testing.T) string { return "redis://" + miniredis.RunT(t).Addr() }
+	mini := func(t *testing.T) string { t.Helper(); return "redis://" + miniredis.RunT(t).Addr() }
 	all := map[string]func(*testing.T) Store{
 		"memory":               func(*testing.T) Store { return NewMemory(0) },
 		"redis":                redisAt(mini, false, 0),
@@ -188,13 +192,14 @@ func value(s string) func(context.Context) (Value, error) {
 }
 
 func conformValues(t *testing.T, c *Cache) {
+	t.Helper()
 	for i, v := range []Value{
 		{Body: []byte(`[{"id":1,"amount":5.0,"name":"ÿ 🎉"}]`)},
 		{Body: []byte{}},
 		{Body: []byte("null"), Meta: []byte("\x00\xff meta"), Flags: 255},
 		{Body: []byte(strings.Repeat("long ", 100_000)), Flags: 1},
 	} {
-		k := reading(t, someone, "m", fmt.Sprint(i))
+		k := reading(t, someone, "m", strconv.Itoa(i))
 		_, hit, err := c.Load(t.Context(), k, time.Minute, func(context.Context) (Value, error) { return v, nil })
 		require.NoError(t, err)
 		require.False(t, hit)
@@ -207,6 +212,7 @@ func conformValues(t *testing.T, c *Cache) {
 }
 
 func conformLoad(t *testing.T, c *Cache) {
+	t.Helper()
 	k := reading(t, someone, "m", "")
 	for i := range 3 {
 		v, hit, err := c.Load(t.Context(), k, time.Minute, value(fmt.Sprint("load ", i)))
@@ -220,6 +226,7 @@ func conformLoad(t *testing.T, c *Cache) {
 }
 
 func conformErrors(t *testing.T, c *Cache) {
+	t.Helper()
 	k := reading(t, someone, "m", "")
 	broken := errors.New("broken")
 	for range 2 {
@@ -231,6 +238,7 @@ func conformErrors(t *testing.T, c *Cache) {
 }
 
 func conformTransient(t *testing.T, c *Cache) {
+	t.Helper()
 	k := reading(t, someone, "m", "")
 	_, _, err := c.Load(t.Context(), k, time.Minute, func(context.Context) (Value, error) { return Value{Transient: true}, nil })
 	require.NoError(t, err)
@@ -241,6 +249,7 @@ func conformTransient(t *testing.T, c *Cache) {
 }
 
 func conformBump(t *testing.T, c *Cache) {
+	t.Helper()
 	a, b := reading(t, someone, "a", ""), reading(t, someone, "b", "")
 	both := keyOf(t, someone, Question{Operation: "read", Model: "a", Related: []string{"b"}})
 	fill := func() {
@@ -269,6 +278,7 @@ func conformBump(t *testing.T, c *Cache) {
 }
 
 func conformRace(t *testing.T, c *Cache) {
+	t.Helper()
 	k := reading(t, someone, "m", "")
 	_, _, err := c.Load(t.Context(), k, time.Minute, func(ctx context.Context) (Value, error) {
 		// A write comes and is done while the read is under way.
@@ -281,6 +291,7 @@ func conformRace(t *testing.T, c *Cache) {
 }
 
 func conformSingleFlight(t *testing.T, c *Cache) {
+	t.Helper()
 	k := reading(t, someone, "m", "")
 	const callers = 50
 	var loads atomic.Int32
@@ -322,6 +333,7 @@ func (f *flights) waitingFor(k Key) int {
 }
 
 func conformNoOldFlight(t *testing.T, c *Cache) {
+	t.Helper()
 	k := reading(t, someone, "m", "")
 	started, release := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
@@ -346,6 +358,7 @@ func conformNoOldFlight(t *testing.T, c *Cache) {
 }
 
 func conformLeaving(t *testing.T, c *Cache) {
+	t.Helper()
 	k := reading(t, someone, "m", "")
 	started, release := make(chan struct{}), make(chan struct{})
 	load := func(ctx context.Context) (Value, error) {
@@ -377,6 +390,7 @@ func conformLeaving(t *testing.T, c *Cache) {
 }
 
 func conformAllLeave(t *testing.T, c *Cache) {
+	t.Helper()
 	k := reading(t, someone, "m", "")
 	ctx, leave := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -395,11 +409,12 @@ func conformAllLeave(t *testing.T, c *Cache) {
 }
 
 func conformClear(t *testing.T, c *Cache) {
+	t.Helper()
 	other := someone
 	other.Tenant = "umbrella"
 	for i := range 1500 {
 		model := []string{"a", "b", "b"}[i%3]
-		_, _, err := c.Load(t.Context(), reading(t, someone, model, fmt.Sprint(i)), time.Minute, value("x"))
+		_, _, err := c.Load(t.Context(), reading(t, someone, model, strconv.Itoa(i)), time.Minute, value("x"))
 		require.NoError(t, err)
 	}
 	kept := reading(t, other, "a", "")
@@ -417,6 +432,7 @@ func conformClear(t *testing.T, c *Cache) {
 }
 
 func conformIdentities(t *testing.T, c *Cache) {
+	t.Helper()
 	for i, tenant := range []string{"acme", "umbrella"} {
 		for j, credential := range []string{"c1", "c2"} {
 			id := someone
@@ -433,6 +449,7 @@ func conformIdentities(t *testing.T, c *Cache) {
 // may see a value that is newer than the last acknowledged one when it asked,
 // never an older one.
 func conformNoStale(t *testing.T, c *Cache) {
+	t.Helper()
 	rapid.Check(t, func(rt *rapid.T) {
 		model := fmt.Sprintf("m%d", rand.Int64())
 		k := reading(t, someone, model, "")
@@ -460,7 +477,7 @@ func conformNoStale(t *testing.T, c *Cache) {
 				for range rounds * 3 {
 					least := acknowledged.Load()
 					v, _, err := c.Load(t.Context(), k, time.Minute, func(context.Context) (Value, error) {
-						return Value{Body: []byte(fmt.Sprint(upstream.Load()))}, nil
+						return Value{Body: strconv.AppendInt(nil, upstream.Load(), 10)}, nil
 					})
 					var n int64
 					_, _ = fmt.Sscan(string(v.Body), &n)
@@ -478,6 +495,7 @@ func conformNoStale(t *testing.T, c *Cache) {
 }
 
 func conformClose(t *testing.T, c *Cache) {
+	t.Helper()
 	k := reading(t, someone, "m", "")
 	_, _, err := c.Load(t.Context(), k, time.Minute, value("x"))
 	require.NoError(t, err)
@@ -495,10 +513,10 @@ func TestNilCacheLoadsEveryTime(t *testing.T) {
 	var c *Cache
 	k := reading(t, someone, "m", "")
 	for i := range 2 {
-		v, hit, err := c.Load(t.Context(), k, time.Minute, value(fmt.Sprint(i)))
+		v, hit, err := c.Load(t.Context(), k, time.Minute, value(strconv.Itoa(i)))
 		require.NoError(t, err)
 		assert.False(t, hit)
-		assert.Equal(t, fmt.Sprint(i), string(v.Body))
+		assert.Equal(t, strconv.Itoa(i), string(v.Body))
 	}
 	_, ok := c.Get(t.Context(), k)
 	assert.False(t, ok)
@@ -534,7 +552,7 @@ func TestMemoryExpiresWithJitter(t *testing.T) {
 		defer c.Close()
 		var keys []Key
 		for i := range 200 {
-			k := reading(t, someone, "m", fmt.Sprint(i))
+			k := reading(t, someone, "m", strconv.Itoa(i))
 			keys = append(keys, k)
 			_, _, err := c.Load(t.Context(), k, 100*time.Second, value("x"))
 			require.NoError(t, err)
@@ -565,7 +583,7 @@ func TestMemoryIsBoundedInBytes(t *testing.T) {
 	defer c.Close()
 	body := strings.Repeat("x", 10_000)
 	for i := range 1000 {
-		_, _, err := c.Load(t.Context(), reading(t, someone, "m", fmt.Sprint(i)), time.Hour, value(body))
+		_, _, err := c.Load(t.Context(), reading(t, someone, "m", strconv.Itoa(i)), time.Hour, value(body))
 		require.NoError(t, err)
 	}
 	m.table.cache.CleanUp()
@@ -650,7 +668,7 @@ func TestHungRedisIsLeftAlone(t *testing.T) {
 	c := New(r)
 	defer c.Close()
 	for i := range 200 {
-		_, hit, err := c.Load(t.Context(), reading(t, someone, "m", fmt.Sprint(i)), time.Minute, value("x"))
+		_, hit, err := c.Load(t.Context(), reading(t, someone, "m", strconv.Itoa(i)), time.Minute, value("x"))
 		require.NoError(t, err)
 		require.False(t, hit)
 		c.Bump(t.Context(), Subject{"acme", "main", "m"})

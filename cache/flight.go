@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 )
 
 // flights lets callers who want the same thing at the same time share one
@@ -12,6 +13,7 @@ import (
 type flights struct {
 	mu     sync.Mutex
 	flying map[flightKey]*flight
+	landed atomic.Uint64 // flights that ended
 }
 
 // flightKey holds the generations too: a read that begins after a bump must
@@ -54,7 +56,7 @@ func (f *flights) do(ctx context.Context, key flightKey, load func(context.Conte
 	select {
 	case <-fl.done:
 		if fl.panic != nil {
-			panic(fl.panic)
+			panic(fl.panic) //nolint:forbidigo // it is the caller's own, from his load
 		}
 		return fl.value, fl.err
 	case <-ctx.Done():
@@ -76,6 +78,7 @@ func (f *flights) fly(ctx context.Context, key flightKey, fl *flight, load func(
 			// The panic belongs to the callers, who may know what to do.
 			fl.panic = fmt.Sprintf("%v\n\nin the load:\n%s", p, debug.Stack())
 		}
+		f.landed.Add(1)
 		f.mu.Lock()
 		f.forget(key, fl)
 		f.mu.Unlock()

@@ -267,6 +267,7 @@ func TestCallRefuses(t *testing.T) {
 		{"unknown field in a specification", 17, adapter.Call{Model: "res.partner", Method: "web_read", Args: []any{1}, Kwargs: map[string]any{"specification": map[string]any{"nosuch": map[string]any{}}}}, adapter.InvalidArgument, "nosuch"},
 		{"copies before 18", 17, adapter.Call{Model: "res.partner", Method: "copy", Args: []any{[]any{1, 2}}}, adapter.Unsupported, "ids"},
 		{"having before 19", 18, adapter.Call{Model: "res.partner", Method: "formatted_read_group", Kwargs: map[string]any{"having": []any{[]any{"__count", ">", 1}}}}, adapter.Unsupported, "having"},
+		{"having as it was written", 18, adapter.Call{Model: "res.partner", Method: "formatted_read_group", Kwargs: map[string]any{"having": json.RawMessage(`[["__count", ">", 1]]`)}}, adapter.Unsupported, "having"},
 		{"groups of another user before 18", 17, adapter.Call{Model: "res.users", Method: "has_group", Args: []any{[]any{7}, "base.group_user"}}, adapter.Unsupported, "ids"},
 		{"external id without a module", 17, adapter.Call{Model: "ir.model.data", Method: "xmlid_to_res_id", Args: []any{"main"}}, adapter.InvalidArgument, "xmlid"},
 	} {

@@ -96,7 +96,7 @@ func anyList[T any](in []T) []any {
 // asList returns a value as a list, if it is one.
 func asList(v any) ([]any, bool) {
 	switch v.(type) {
-	case []byte, json.RawMessage, adapter.Ref, adapter.ID:
+	case []byte, adapter.Ref, adapter.ID:
 		return nil, false
 	}
 	p, err := plainValue(v)

@@ -174,7 +174,7 @@ func newScene(ctx context.Context, srv *server) (_ *scene, err error) {
 		return nil, err
 	}
 	for _, version := range []string{"13.0", "17.0", "19.0"} {
-		odoo, err := odootest.Start(odootest.Config{Version: version})
+		odoo, err := odootest.Start(odootest.Config{Version: version}) //nolint:contextcheck // it lives until the scene is closed
 		if err != nil {
 			return nil, fmt.Errorf("start a simulated Odoo %s: %w", version, err)
 		}

@@ -62,7 +62,7 @@ func TestTheDemoIsReadyForOtherPrograms(t *testing.T) {
 		assert.NotEmpty(t, s.Database)
 		assert.NotEmpty(t, s.Password)
 
-		req, err := http.NewRequestWithContext(ctx, "POST", demo.URL+"/api/v1/systems/"+s.SystemID+"/odoo/search_count", strings.NewReader(`{"model":"res.partner"}`))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, demo.URL+"/api/v1/systems/"+s.SystemID+"/odoo/search_count", strings.NewReader(`{"model":"res.partner"}`))
 		require.NoError(t, err)
 		req.Header.Set("Authorization", "Bearer "+demo.AccessToken)
 		res, err := http.DefaultClient.Do(req)

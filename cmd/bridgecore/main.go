@@ -84,7 +84,7 @@ func run(ctx context.Context, args []string, w world) (status int) {
 		case exit:
 			status = int(cause)
 		default:
-			panic(cause)
+			panic(cause) //nolint:forbidigo // somebody else's panic goes on
 		}
 	}()
 	var c commands
@@ -92,13 +92,13 @@ func run(ctx context.Context, args []string, w world) (status int) {
 		kong.Name("bridgecore"),
 		kong.Description(about),
 		kong.Writers(w.stdout, w.stderr),
-		kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.Exit(func(code int) { panic(exit(code)) }), //nolint:forbidigo // kong has no other way to stop after --help; caught above
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	if err != nil {
-		panic(err) // the commands above
+		panic(err) //nolint:forbidigo // the commands above are wrong, at every start
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}

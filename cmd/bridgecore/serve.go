@@ -96,7 +96,7 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 	guard := netguard.Guard{Allowed: c.AllowedPrivateNetworks, Private: c.Environment == config.Development}
 	s.bridge, err = bridge.New(bridge.Config{
 		Source: systems.Source(s.store, s.vault), Openers: systems.Openers(guard), Lenses: systems.Lenses(),
-		Cache: s.cache, Logger: log,
+		Cache: s.cache, RecordTTL: c.CacheTTL.Duration(), Logger: log,
 		Breaker: breaker.Settings{Failures: c.FailureThreshold, Cooldown: c.RecoveryTimeout.Duration()},
 	})
 	if err != nil {
@@ -111,7 +111,7 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 	if appVersion == "" {
 		appVersion = version()
 	}
-	s.api = httpapi.New(httpapi.Config{
+	s.api = httpapi.New(httpapi.Config{ //nolint:contextcheck // its handlers have the requests' contexts
 		Store: s.store, Auth: s.auth, Vault: s.vault, Bridge: s.bridge, CheckCache: checkCache, Guard: guard,
 		Log: log, Name: c.AppName, Version: appVersion, Environment: string(c.Environment),
 		CORSOrigins: c.CORSOrigins, MaxBody: c.MaxBodyBytes, Timeout: c.RequestTimeout.Duration(),
@@ -174,11 +174,11 @@ func (s *server) serve(ctx context.Context, listener net.Listener) error {
 	s.api.Drain()
 	if delay := s.config.ShutdownDelay.Duration(); delay > 0 {
 		// Load balancers need a moment to see that /readyz says no.
-		time.Sleep(delay)
+		<-time.After(delay)
 	}
 	last, cancel := context.WithTimeout(context.Background(), timeout+5*time.Second)
 	defer cancel()
-	if err := web.Shutdown(last); err != nil {
+	if err := web.Shutdown(last); err != nil { //nolint:contextcheck // ctx has ended: that is why
 		return fmt.Errorf("requests did not finish in time: %w", errors.Join(err, web.Close()))
 	}
 	return nil

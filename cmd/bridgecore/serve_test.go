@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -136,4 +137,44 @@ func TestServeRefuses(t *testing.T) {
 			assert.NotContains(t, out+stderr, "canary")
 		})
 	}
+}
+
+// A request under way is answered although the server is told to end; new
+// connections are refused.
+func TestShutdownLetsRequestsFinish(t *testing.T) {
+	p := newProgram(t, "BRIDGECORE_ADMIN_PASSWORD=canary-first-password")
+	s := serve(t, p)
+	// A request whose body is not there yet is under way.
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://")) //nolint:noctx // a test's own server
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	body := `{"username":"admin","password":"canary-first-password"}`
+	_, err = fmt.Fprintf(conn, "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", len(body))
+	require.NoError(t, err)
+	answer := bufio.NewReader(conn)
+	line, err := answer.ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, "100 Continue", "the handler waits for the body")
+	_, err = answer.ReadString('\n')
+	require.NoError(t, err)
+
+	s.cancel()
+	for {
+		refused, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://")) //nolint:noctx // a test's own server
+		if err != nil {
+			break
+		}
+		_ = refused.Close()
+	}
+	_, err = io.WriteString(conn, body)
+	require.NoError(t, err)
+	res, err := http.ReadResponse(answer, nil)
+	require.NoError(t, err)
+	b, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	assert.Equal(t, 200, res.StatusCode, string(b))
+	assert.Contains(t, string(b), "access_token")
+	assert.Equal(t, statusOK, <-s.ended)
+	assert.Contains(t, s.log(), "shutting down")
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -168,7 +169,7 @@ func (g *guide) login(ctx context.Context) error {
 		return err
 	}
 	if g.token = r.json.AccessToken; g.token == "" {
-		return fmt.Errorf("no token")
+		return errors.New("no token")
 	}
 	return nil
 }
@@ -324,7 +325,7 @@ func (g *guide) down(ctx context.Context) error {
 		return err
 	}
 	if r.header.Get("Retry-After") == "" {
-		return fmt.Errorf("no Retry-After")
+		return errors.New("no Retry-After")
 	}
 	g.say("     Retry-After: %s s\n   Other systems are not touched:\n", r.header.Get("Retry-After"))
 	_, err = g.ask(ctx, 200, "POST", operationPath("odoo19", "search_count"), `{"model":"res.partner"}`)
@@ -341,7 +342,7 @@ func (g *guide) state(ctx context.Context) (string, error) {
 }
 
 func (g *guide) recovery(ctx context.Context) error {
-	if err := g.scene.odoos["odoo13"].Up(); err != nil {
+	if err := g.scene.odoos["odoo13"].Up(); err != nil { //nolint:contextcheck // the server outlives the step
 		return err
 	}
 	g.say("   The demo waits %s where a real server waits a minute.\n", demoRecovery)

@@ -45,6 +45,7 @@ func TestConfirmWhenOdooIsDown(t *testing.T) {
 }
 
 func dial(t *testing.T, srv *odootest.Server) *odoo.Client {
+	t.Helper()
 	client, err := odoo.Dial(t.Context(), odoo.Config{
 		URL: srv.URL, Database: srv.Database, Username: srv.Username, Password: srv.Password,
 	})
@@ -54,6 +55,7 @@ func dial(t *testing.T, srv *odootest.Server) *odoo.Client {
 }
 
 func anyID(t *testing.T, client *odoo.Client, model string) adapter.ID {
+	t.Helper()
 	ids, err := client.SearchIDs(t.Context(), adapter.Query{Model: model, Limit: 1})
 	require.NoError(t, err)
 	require.NotEmpty(t, ids)

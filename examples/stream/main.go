@@ -22,21 +22,25 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: stream MODEL [FIELD ...]")
 		os.Exit(2)
 	}
-	ctx := context.Background()
-	client, err := odoo.Dial(ctx, odoo.Config{
+	config := odoo.Config{
 		URL:      os.Getenv("ODOO_URL"),
 		Database: os.Getenv("ODOO_DATABASE"),
 		Username: os.Getenv("ODOO_USERNAME"),
 		Password: os.Getenv("ODOO_PASSWORD"),
-	})
-	if err == nil {
-		defer client.Close()
-		err = run(ctx, os.Stdout, client, adapter.Query{Model: os.Args[1], Fields: os.Args[2:]})
 	}
-	if err != nil {
+	if err := stream(context.Background(), config, adapter.Query{Model: os.Args[1], Fields: os.Args[2:]}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func stream(ctx context.Context, config odoo.Config, q adapter.Query) error {
+	client, err := odoo.Dial(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return run(ctx, os.Stdout, client, q)
 }
 
 // run works with any adapter. All reads page by page, by id, so that records

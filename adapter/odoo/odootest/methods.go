@@ -93,8 +93,8 @@ func init() {
 		".flush_recordset": {{since: 16, until: 17, params: "fnames?", record: true, reads: true, run: none}},
 		".get_views":       {{since: 16, params: "views options?", reads: true, run: getViews}},
 		".get_view":        {{since: 16, params: "view_id? view_type?", reads: true, run: getView}},
-		".load_views":      {{until: 15, params: "views options?", reads: true, run: getViews}},
-		".fields_view_get": {{until: 15, params: "view_id? view_type? toolbar? submenu?", reads: true, run: fieldsViewGet}},
+		".load_views":      {{until: 16, params: "views options?", reads: true, run: getViews}},
+		".fields_view_get": {{until: 16, params: "view_id? view_type? toolbar? submenu?", reads: true, run: fieldsViewGet}},
 		".get_formview_id": {{params: "access_uid?", record: true, reads: true, run: func(*call) (any, error) { return false, nil }}},
 
 		"res.users.context_get": {{reads: true, run: func(c *call) (any, error) { return c.userContext(), nil }}},

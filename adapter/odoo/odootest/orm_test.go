@@ -240,7 +240,7 @@ func TestMethodsOfEachVersion(t *testing.T) {
 		ids := []any{7}
 		for method, want := range map[string]bool{
 			"name_get": major <= 17, "web_read": major >= 17, "web_save": major >= 17, "formatted_read_group": major >= 19, "get_view": major >= 16,
-			"fields_view_get": major <= 15, "load_views": major <= 15, "has_access": major >= 18, "exists": major <= 18, "sudo": major <= 17, "search_fetch": major == 17 || major == 18,
+			"fields_view_get": major <= 16, "load_views": major <= 16, "has_access": major >= 18, "exists": major <= 18, "sudo": major <= 17, "search_fetch": major == 17 || major == 18,
 		} {
 			assert.Equal(t, want, has("res.partner", method, ids), method)
 		}

@@ -60,7 +60,7 @@ func webRead(c *call) (any, error) {
 func webSave(c *call) (any, error) {
 	ids := c.ids
 	if len(ids) == 0 {
-		id, err := c.env.create(c.t, dictOf(c.args["vals"]))
+		id, err := c.create(c.t, dictOf(c.args["vals"]))
 		if err != nil {
 			return nil, err
 		}

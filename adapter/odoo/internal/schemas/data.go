@@ -55,7 +55,7 @@ var load = sync.OnceValue(func() *data {
 	}
 	generated, err := files.ReadDir("data/fields")
 	if err != nil {
-		panic(err)
+		panic(err) //nolint:forbidigo // the files are part of the program
 	}
 	for _, f := range generated {
 		m := &model{}
@@ -119,7 +119,7 @@ func (f Field) row(name, versions string) string {
 func rows(name string) [][]string {
 	b, err := files.ReadFile(name)
 	if err != nil {
-		panic(err)
+		panic(err) //nolint:forbidigo // the files are part of the program
 	}
 	var list [][]string
 	for line := range strings.Lines(string(b)) {
@@ -142,7 +142,7 @@ func parseVersions(s string) []int {
 		a, err1 := strconv.Atoi(from)
 		b, err2 := strconv.Atoi(to)
 		if err1 != nil || err2 != nil || a < First || b > Last || a > b {
-			panic(fmt.Sprintf("schemas: versions %q", s))
+			panic(fmt.Sprintf("schemas: versions %q", s)) //nolint:forbidigo // the files are part of the program
 		}
 		for v := a; v <= b; v++ {
 			versions = append(versions, v)

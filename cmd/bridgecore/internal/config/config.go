@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -187,7 +189,13 @@ func Load(environ []string, dotenv string) (*Config, error) {
 	if err := env.ParseWithOptions(c, env.Options{Environment: vars}); err != nil {
 		errs = append(errs, named(err)...)
 	}
-	errs = append(errs, c.check()...)
+	for _, err := range c.check() {
+		// What could not be read holds its zero value: say one thing of it.
+		name, _, _ := strings.Cut(err.Error(), ":")
+		if !slices.ContainsFunc(errs, func(e error) bool { return strings.HasPrefix(e.Error(), name+":") }) {
+			errs = append(errs, err)
+		}
+	}
 	if len(errs) > 0 {
 		return nil, errs
 	}
@@ -212,6 +220,13 @@ func named(err error) Errors {
 	for _, err := range list {
 		if p, ok := errors.AsType[env.ParseError](err); ok {
 			err = fmt.Errorf("%s: %w", names[p.Name], p.Err)
+			if e, isNumber := errors.AsType[*strconv.NumError](p.Err); isNumber {
+				want := "a whole number"
+				if e.Func == "ParseBool" {
+					want = "true or false"
+				}
+				err = fmt.Errorf("%s: must be %s, not %q", names[p.Name], want, e.Num)
+			}
 		}
 		errs = append(errs, err)
 	}
@@ -233,6 +248,7 @@ func (c *Config) check() Errors {
 	add(c.MaxBodyBytes >= 1024, "MAX_BODY_BYTES: must be at least 1024, not %d", c.MaxBodyBytes)
 	add(c.RequestTimeout.Duration() >= time.Second, "REQUEST_TIMEOUT: must be at least 1 second")
 	add(c.FailureThreshold > 0, "FAILURE_THRESHOLD: must be at least 1, not %d", c.FailureThreshold)
+	add(c.CacheTTL > 0, "CACHE_TTL: must be at least 1 second")
 	add(c.RecoveryTimeout > 0, "RECOVERY_TIMEOUT: must be at least 1 second")
 	add(c.JWTAlgorithm == "HS256", "JWT_ALGORITHM: only HS256 is supported, not %q", c.JWTAlgorithm)
 	if _, err := ParseDatabaseURL(c.DatabaseURL, c.DataDir); err != nil {

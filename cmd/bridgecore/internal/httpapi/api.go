@@ -101,7 +101,7 @@ func New(c Config) *API {
 
 	compressed, err := gzhttp.NewWrapper(gzhttp.MinSize(1000), gzhttp.EnableZstd(false))
 	if err != nil {
-		panic(err) // constant options
+		panic(err) //nolint:forbidigo // the options are constant
 	}
 	a.handler = &frame{next: compressed(a.echo), timeout: c.Timeout, log: c.Log}
 	return a
@@ -250,7 +250,7 @@ func (a *API) spec() huma.Config {
 func (a *API) registerDocs() {
 	spec, err := json.Marshal(a.huma.OpenAPI())
 	if err != nil {
-		panic(err) // the same at every start
+		panic(err) //nolint:forbidigo // the same at every start
 	}
 	a.echo.GET("/openapi.json", func(c *echo.Context) error {
 		return c.Blob(http.StatusOK, "application/json", spec)

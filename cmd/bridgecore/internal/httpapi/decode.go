@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -9,81 +10,121 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/labstack/echo/v5"
-
 	"github.com/bridgecore/bridgecore/adapter"
+	"github.com/bridgecore/bridgecore/bridge"
 )
 
-// shape is what a body may hold: the members of a struct type, by their JSON
+// shape is what a body may hold: the members of a struct type T, by their JSON
 // names.
-type shape struct {
-	members map[string]reflect.Type
-	names   []string
+type shape[T any] struct {
+	index map[string]int // of the field in T
+	names []string
 }
 
-func shapeOf(t reflect.Type) *shape {
-	s := &shape{members: map[string]reflect.Type{}}
-	for _, f := range reflect.VisibleFields(t) {
+func shapeOf[T any]() *shape[T] {
+	s := &shape[T]{index: map[string]int{}}
+	for f := range reflect.TypeFor[T]().Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if !f.IsExported() || name == "" || name == "-" {
-			continue
-		}
-		s.members[name] = f.Type
+		s.index[name] = f.Index[0]
 		s.names = append(s.names, name)
 	}
 	slices.Sort(s.names)
 	return s
 }
 
-// decode reads a request's body, which must be one JSON object with members of
-// the shape, into target, a pointer to the struct of the shape. It returns the
-// names of the members that are not null. The error is a *Problem that names
-// what is wrong.
-func (a *API) decode(c *echo.Context, s *shape, target any) (given []string, err error) {
-	b, err := a.readBody(c.Request())
-	if err != nil {
-		return nil, err
-	}
-	err = members(b, func(name string, value json.RawMessage) error {
-		if _, known := s.members[name]; !known {
-			message := "there is no such member"
-			if near := adapter.Nearest(name, s.names); near != "" {
-				message += "; did you mean " + near + "?"
-			} else if len(s.names) <= 20 {
-				message += "; there are " + strings.Join(s.names, ", ")
-			}
-			return invalid(clip(name), "%s", message)
+// decode reads a body, which must be one JSON object with members of the
+// shape, into target. It returns the names of the members that are not null.
+// The error is a *Problem that names what is wrong.
+func (s *shape[T]) decode(body []byte, target *T) (given []string, err error) {
+	v := reflect.ValueOf(target).Elem()
+	err = members(body, func(name []byte, value json.RawMessage) error {
+		index, known := s.index[string(name)]
+		if !known {
+			return s.unknown(string(name))
 		}
-		if string(value) != "null" {
-			given = append(given, name)
+		if string(value) == "null" {
+			return nil
+		}
+		// The name again, as a text that outlives the body.
+		at, _ := slices.BinarySearchFunc(s.names, name, func(a string, b []byte) int { return strings.Compare(a, string(b)) })
+		given = append(given, s.names[at])
+		if err := decodeMember(value, v.Field(index).Addr().Interface()); err != nil {
+			return unfit(string(name), err)
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
+	return given, err
+}
+
+func (s *shape[T]) unknown(name string) error {
+	message := "there is no such member"
+	if near := adapter.Nearest(name, s.names); near != "" {
+		message += "; did you mean " + near + "?"
+	} else if len(s.names) <= 20 {
+		message += "; there are " + strings.Join(s.names, ", ")
 	}
-	if json.Unmarshal(b, target) == nil {
-		return given, nil
-	}
-	// Decode member by member to find the one that does not fit.
-	err = members(b, func(name string, value json.RawMessage) error {
-		err := json.Unmarshal(value, reflect.New(s.members[name]).Interface())
-		if err == nil {
+	return invalid(clip(name), "%s", message)
+}
+
+// decodeMember stores a value in what target points to. The value is valid
+// JSON, so that the common types need no decoder.
+func decodeMember(value json.RawMessage, target any) error {
+	switch target := target.(type) {
+	case *json.RawMessage:
+		*target = value
+		return nil
+	case *string:
+		if text, ok := plainText(value); ok {
+			*target = text
 			return nil
 		}
-		if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			field := name
-			if e.Field != "" {
-				field += "." + e.Field
-			}
-			return invalid(field, "must be %s, not %s", typeInWords(e.Type), e.Value)
+	case *bridge.Names:
+		if list, ok := plainTexts(value); ok {
+			*target = list
+			return nil
 		}
-		return invalid(name, "%s", err.Error())
-	})
-	if err != nil {
-		return nil, err
 	}
-	return nil, newProblem(http.StatusUnprocessableEntity, "", "the body does not fit")
+	return json.Unmarshal(value, target)
+}
+
+// plainText reads a string without escapes.
+func plainText(value []byte) (string, bool) {
+	if value[0] != '"' || bytes.IndexByte(value, '\\') >= 0 {
+		return "", false
+	}
+	return string(value[1 : len(value)-1]), true
+}
+
+// plainTexts reads a list of strings without escapes.
+func plainTexts(value []byte) ([]string, bool) {
+	if value[0] != '[' || bytes.IndexByte(value, '\\') >= 0 {
+		return nil, false
+	}
+	list := make([]string, 0, bytes.Count(value, []byte{','})+1)
+	value = value[1 : len(value)-1]
+	for {
+		start := bytes.IndexByte(value, '"')
+		if start < 0 {
+			return list, len(bytes.Trim(value, " \t\r\n")) == 0
+		}
+		if len(bytes.Trim(value[:start], ", \t\r\n")) > 0 {
+			return nil, false // something else is in the list
+		}
+		end := start + 1 + bytes.IndexByte(value[start+1:], '"')
+		list = append(list, string(value[start+1:end]))
+		value = value[end+1:]
+	}
+}
+
+// unfit says why a value does not fit its member.
+func unfit(name string, err error) error {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if e.Field != "" {
+			name += "." + e.Field
+		}
+		return invalid(name, "must be %s, not %s", typeInWords(e.Type), e.Value)
+	}
+	return invalid(name, "%s", err.Error())
 }
 
 func typeInWords(t reflect.Type) string {

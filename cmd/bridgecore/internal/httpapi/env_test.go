@@ -68,16 +68,16 @@ func (b *buffer) String() string {
 // option changes what an env is made of.
 type option func(*httpapi.Config, *bridge.Config)
 
-func newEnv(t testing.TB, options ...option) *env {
-	t.Helper()
-	s := storetest.Open(t)
+func newEnv(tb testing.TB, options ...option) *env {
+	tb.Helper()
+	s := storetest.Open(tb)
 	key, err := vault.GenerateKey()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	keys, err := vault.New(vault.NewSecret(key))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	logs := &buffer{}
 	log := slog.New(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	kept := newCache(t)
+	kept := newCache(tb)
 	guard := netguard.Guard{Private: true}
 	bc := bridge.Config{Source: systems.Source(s, keys), Openers: systems.Openers(guard), Cache: kept, Logger: log, Breaker: breaker.Settings{}}
 	hc := httpapi.Config{Store: s, Vault: keys, Guard: guard, Log: log, Name: "BridgeCore API", Version: "test", Environment: "development"}
@@ -86,14 +86,14 @@ func newEnv(t testing.TB, options ...option) *env {
 		o(&hc, &bc)
 	}
 	b, err := bridge.New(bc)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	hc.Bridge = b
-	e := &env{t: t, store: s, auth: hc.Auth, bridge: b, log: logs, tokens: map[string]string{}, refresh: map[string]string{}}
+	e := &env{t: tb, store: s, auth: hc.Auth, bridge: b, log: logs, tokens: map[string]string{}, refresh: map[string]string{}}
 	e.api = httpapi.New(hc)
 	srv := httptest.NewServer(e.api)
 	e.url = srv.URL
 	e.client = srv.Client()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		srv.Close()
 		_ = b.Close()
 		_ = kept.Close()
@@ -104,14 +104,14 @@ func newEnv(t testing.TB, options ...option) *env {
 	return e
 }
 
-func newCache(t testing.TB) *cache.Cache {
-	t.Helper()
+func newCache(tb testing.TB) *cache.Cache {
+	tb.Helper()
 	url := os.Getenv("BRIDGECORE_TEST_REDIS_URL")
 	if url == "" {
 		return cache.New(cache.NewMemory(0))
 	}
 	redis, err := cache.NewRedis(cache.RedisConfig{URL: url, Prefix: "test:" + rand.Text() + ":"})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return cache.New(cache.NewTwoLevel(redis, cache.TwoLevelConfig{}))
 }
 

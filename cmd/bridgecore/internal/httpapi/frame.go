@@ -2,12 +2,15 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,8 +18,10 @@ import (
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
 )
 
-// call is what the server knows about one request beside the request.
+// call is what the server knows about one request beside the request. It is
+// the request's context and the writer of its answer too.
 type call struct {
+	deadlined
 	http.ResponseWriter
 
 	requestID string
@@ -29,6 +34,7 @@ type call struct {
 	status int
 	bytes  int64
 	begun  bool
+	header [2]string // the values of X-Request-Id and X-Response-Time
 }
 
 type callKey struct{}
@@ -36,6 +42,73 @@ type callKey struct{}
 func callFrom(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{}).(*call)
 	return c
+}
+
+// Value gives the call to those who have its context alone.
+func (c *call) Value(key any) any {
+	if key == (callKey{}) {
+		return c
+	}
+	return c.deadlined.Value(key)
+}
+
+// deadlined is a context with a deadline whose timer is set when somebody
+// first waits for it: an answer from the cache needs none.
+type deadlined struct {
+	parent context.Context
+	at     time.Time
+
+	once  sync.Once
+	timed atomic.Pointer[timed] // nil until then
+}
+
+type timed struct {
+	context.Context
+	cancel context.CancelFunc
+}
+
+// over is what a context is whose request ended before anybody waited.
+var over = func() *timed {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return &timed{ctx, cancel}
+}()
+
+// Deadline is the earlier one of the parent's and its own.
+func (d *deadlined) Deadline() (time.Time, bool) {
+	if at, ok := d.parent.Deadline(); ok && at.Before(d.at) {
+		return at, true
+	}
+	return d.at, true
+}
+
+func (d *deadlined) timer() *timed {
+	d.once.Do(func() {
+		ctx, cancel := context.WithDeadline(d.parent, d.at)
+		d.timed.Store(&timed{ctx, cancel})
+	})
+	return d.timed.Load()
+}
+
+// Done sets the timer.
+func (d *deadlined) Done() <-chan struct{} { return d.timer().Done() }
+
+// Err sets the timer too, so that it agrees with Done.
+func (d *deadlined) Err() error { return d.timer().Err() }
+
+// Value asks the context with the timer once there is one: package context
+// finds by it that it need not watch Done.
+func (d *deadlined) Value(key any) any {
+	if t := d.timed.Load(); t != nil && t != over {
+		return t.Value(key)
+	}
+	return d.parent.Value(key)
+}
+
+// end frees the timer and wakes up whoever still waits.
+func (d *deadlined) end() {
+	d.once.Do(func() { d.timed.Store(over) })
+	d.timed.Load().cancel()
 }
 
 // Unwrap is for http.ResponseController.
@@ -52,7 +125,8 @@ func (c *call) WriteHeader(status int) {
 	c.status = status
 	var b [24]byte
 	ms := float64(time.Since(c.start)) / float64(time.Millisecond)
-	c.Header()["X-Response-Time"] = []string{string(append(strconv.AppendFloat(b[:0], ms, 'f', 2, 64), "ms"...))}
+	c.header[1] = string(append(strconv.AppendFloat(b[:0], ms, 'f', 2, 64), "ms"...))
+	c.Header()["X-Response-Time"] = c.header[1:2:2]
 	c.ResponseWriter.WriteHeader(status)
 }
 
@@ -76,18 +150,19 @@ type frame struct {
 
 func (f *frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{ResponseWriter: w, requestID: requestID(r), remote: remoteHost(r), start: time.Now()}
-	w.Header()["X-Request-Id"] = []string{c.requestID}
-	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), callKey{}, c), f.timeout)
-	defer cancel()
-	r = r.WithContext(ctx)
+	c.parent, c.at = r.Context(), c.start.Add(f.timeout)
+	defer c.end()
+	c.header[0] = c.requestID
+	w.Header()["X-Request-Id"] = c.header[0:1:1]
+	r = r.WithContext(c) //nolint:contextcheck // it inherits r's
 	defer f.logged(c, r)
 	defer func() {
 		cause := recover()
 		if cause == nil {
 			return
 		}
-		if cause == http.ErrAbortHandler {
-			panic(cause)
+		if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(cause) //nolint:forbidigo // net/http's own way to break an answer off
 		}
 		begun := c.begun
 		p := statusProblem(http.StatusInternalServerError)
@@ -96,7 +171,7 @@ func (f *frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if begun {
 			// The answer is broken off: close the connection, so that the
 			// client does not take it for whole.
-			panic(http.ErrAbortHandler)
+			panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to break an answer off
 		}
 	}()
 	f.next.ServeHTTP(c, r)
@@ -145,7 +220,7 @@ func (f *frame) logged(c *call, r *http.Request) {
 // native error out.
 func explain(err error) string {
 	text := err.Error()
-	for depth := 0; depth < 8; depth++ {
+	for range 8 {
 		u, ok := err.(interface{ Unwrap() error })
 		if !ok {
 			break
@@ -165,6 +240,8 @@ func explain(err error) string {
 	}
 	return text
 }
+
+func init() { uuid.EnableRandPool() }
 
 // requestID takes the client's X-Request-ID if it is a plain word, so that a
 // request can be followed across servers, and makes one otherwise.

@@ -70,7 +70,7 @@ func TestBodiesAreBounded(t *testing.T) {
 		e.send("admin", "POST", path, body).problem(413, "payload_too_large")
 
 		// Without a length.
-		req, err := http.NewRequestWithContext(t.Context(), "POST", e.url+path, io.MultiReader(strings.NewReader(body)))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, e.url+path, io.MultiReader(strings.NewReader(body)))
 		require.NoError(t, err)
 		req.Header.Set("Authorization", "Bearer "+e.tokens["admin"])
 		req.Header.Set("Content-Type", "application/json")
@@ -123,7 +123,7 @@ func TestHealth(t *testing.T) {
 
 func TestLongAnswersAreCompressed(t *testing.T) {
 	e := newEnv(t)
-	req, err := http.NewRequestWithContext(t.Context(), "GET", e.url+"/openapi.json", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.url+"/openapi.json", nil)
 	require.NoError(t, err)
 	req.Header.Set("Accept-Encoding", "gzip")
 	a := e.do(req)

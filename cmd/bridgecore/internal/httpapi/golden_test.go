@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -85,7 +86,7 @@ func TestDocumentedRequests(t *testing.T) {
 			}
 			a := e.send(user, x.Method, x.Path, body, headers...)
 			a.t = t
-			if x.Method == "POST" && x.Path == "/api/v1/auth/login" && a.status == 200 {
+			if x.Method == http.MethodPost && x.Path == "/api/v1/auth/login" && a.status == 200 {
 				assert.NotEmpty(t, a.json()["access_token"])
 			}
 			for _, name := range x.Headers {

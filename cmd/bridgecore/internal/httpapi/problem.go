@@ -170,13 +170,7 @@ func problemOf(err error) *Problem {
 		q.headers = p.headers.Clone()
 		return &q
 	}
-	var p *Problem
-	switch e := err.(type) {
-	case nil:
-		p = newProblem(http.StatusInternalServerError, "", "")
-	default:
-		p = knownProblem(e)
-	}
+	p := knownProblem(err)
 	if p.Status >= http.StatusInternalServerError || p.cause == nil {
 		p.cause = err
 	}
@@ -323,7 +317,7 @@ func init() {
 func humaProblem(status int, message string, errs []error) *Problem {
 	var details []ProblemDetail
 	for _, err := range errs {
-		d, ok := err.(*huma.ErrorDetail)
+		d, ok := errors.AsType[*huma.ErrorDetail](err)
 		if !ok {
 			return problemOf(err)
 		}

@@ -24,10 +24,11 @@ type crudRequest struct {
 
 	Domain  json.RawMessage `json:"domain,omitempty" doc:"read: Odoo domain, a list of conditions such as [\"is_company\", \"=\", true]; all records unless given"`
 	Fields  bridge.Names    `json:"fields,omitempty" doc:"read: the fields; all that the user may read unless given. partner_id.email reads through a relation"`
-	Limit   *int            `json:"limit,omitempty" doc:"read: at most this many; 200 unless given"`
+	Limit   *int            `json:"limit,omitempty" doc:"read: at most this many; 80 unless given, and 1000 at most"`
 	Offset  int             `json:"offset,omitempty" doc:"read: how many to skip"`
 	Order   string          `json:"order,omitempty" doc:"read: such as \"name desc, id\""`
-	Cursor  string          `json:"cursor,omitempty" doc:"read: next_cursor of an earlier answer to the same request, instead of offset"`
+	Cursor  *string         `json:"cursor,omitempty" doc:"read: next_cursor of an earlier answer to the same request, instead of offset; an empty text begins"`
+	Format  string          `json:"format,omitempty" enum:"odoo,plain" doc:"read: odoo, the default, gives values as Odoo does; plain gives null for empty values and RFC 3339 for times"`
 	Expand  bridge.Expand   `json:"expand,omitempty" enum:"dotted,nested" doc:"read: how values through relations are given"`
 	Context json.RawMessage `json:"context,omitempty" doc:"Odoo's context: lang, tz, allowed_company_ids and others"`
 
@@ -35,7 +36,7 @@ type crudRequest struct {
 	FillEmpty bool             `json:"fill_empty,omitempty" doc:"read: fill empty values from documented alternatives, such as phone from mobile"`
 }
 
-var crudShape = shapeOf(reflect.TypeFor[crudRequest]())
+var crudShape = shapeOf[crudRequest]()
 
 // crudAction is one row of what /crud does.
 type crudAction struct {
@@ -46,7 +47,7 @@ type crudAction struct {
 
 var crudActions = map[string]crudAction{
 	"create": {needs: []string{"data"}, takes: []string{"context", "fallback"}, run: crudCreate},
-	"read":   {takes: []string{"domain", "fields", "limit", "offset", "order", "cursor", "expand", "context", "fallback", "fill_empty"}, run: crudRead},
+	"read":   {takes: []string{"domain", "fields", "limit", "offset", "order", "cursor", "format", "expand", "context", "fallback", "fill_empty"}, run: crudRead},
 	"update": {needs: []string{"record_id", "data"}, takes: []string{"context", "fallback"}, run: crudUpdate},
 	"delete": {needs: []string{"record_id"}, takes: []string{"context"}, run: crudDelete},
 }
@@ -55,8 +56,12 @@ func (a *API) runCRUD(c *echo.Context) error {
 	if err := a.identify(c, false); err != nil {
 		return err
 	}
+	body, err := a.readBody(c.Request())
+	if err != nil {
+		return err
+	}
 	var request crudRequest
-	given, err := a.decode(c, crudShape, &request)
+	given, err := crudShape.decode(body, &request)
 	if err != nil {
 		return err
 	}
@@ -131,19 +136,57 @@ func crudDelete(c *echo.Context, sys *bridge.System, r *crudRequest) error {
 }
 
 func crudRead(c *echo.Context, sys *bridge.System, r *crudRequest) error {
-	asIs := false
-	answer, err := sys.Operation(c.Request().Context(), "search_read", bridge.OperationRequest{
-		Model: r.Model, Domain: r.Domain, Fields: r.Fields, Limit: r.Limit, Offset: r.Offset, Order: r.Order, Cursor: r.Cursor,
-		Expand: r.Expand, Context: r.Context, Fallback: r.Fallback, FillEmpty: r.FillEmpty,
-		// Only what was asked for: /crud's documented answer has the fields of
-		// the request.
-		Optimize: &asIs,
-	})
+	sys, err := r.scoped(sys)
 	if err != nil {
 		return err
 	}
+	order, err := adapter.ParseOrder(r.Order)
+	if err != nil {
+		return err
+	}
+	reading := bridge.Reading{Domain: r.Domain, Expand: r.Expand}
+	reading.Query = adapter.Query{Model: r.Model, Fields: r.Fields, Order: order, Offset: r.Offset}
+	switch r.Format {
+	case "", "odoo":
+	case "plain":
+		reading.Plain = true
+	default:
+		return invalid("format", "must be odoo or plain")
+	}
+	if r.Limit != nil {
+		reading.Limit = *r.Limit
+	}
+	if r.Cursor != nil {
+		reading.Cursor = *r.Cursor
+	}
+	answer, err := sys.Read(c.Request().Context(), reading)
+	if err != nil {
+		return err
+	}
+	if r.Cursor == nil && !answer.Truncated {
+		answer.NextCursor = "" // nobody asked to page by cursor
+	}
 	tail := append(appendAside(make([]byte, 0, 128), &answer), '}', '\n')
-	return writeParts(c.Response(), `{"success":true,"result":`, answer.Result, tail)
+	writeParts(c.Response(), []byte(`{"success":true,"result":`), answer.Result, tail)
+	return nil
+}
+
+// scoped returns the system in the scope that the request asks for.
+func (r *crudRequest) scoped(sys *bridge.System) (*bridge.System, error) {
+	sys, err := sys.WithContext(r.Context)
+	if err != nil {
+		return nil, err
+	}
+	scope := sys.Scope()
+	switch r.Fallback {
+	case adapter.FallbackKnown:
+	case adapter.FallbackAll, adapter.FallbackOff:
+		scope.Fallback = r.Fallback
+	default:
+		return nil, invalid("fallback", "must be all or off")
+	}
+	scope.FillEmpty = scope.FillEmpty || r.FillEmpty
+	return sys.WithScope(scope), nil
 }
 
 // crudValues reads data.
@@ -160,26 +203,17 @@ type crudOutput struct {
 	Result     any               `json:"result,omitempty" doc:"create, update: the id and the values that were sent. read: the records. delete: absent"`
 	Message    string            `json:"message,omitempty" doc:"delete: what was done"`
 	Truncated  bool              `json:"truncated,omitempty" doc:"read: whether the server's own limit cut the answer"`
-	Limit      int               `json:"limit,omitempty" doc:"read: the limit that cut it" example:"200"`
-	NextCursor string            `json:"next_cursor,omitempty" doc:"read: send it as cursor to read on"`
+	Limit      int               `json:"limit,omitempty" doc:"read: the limit that cut it" example:"80"`
+	NextCursor string            `json:"next_cursor,omitempty" doc:"read: send it as cursor to read on; only where the answer was cut or cursor was sent"`
 	Warnings   []adapter.Warning `json:"warnings,omitempty" doc:"Fields that were replaced or left out, values that were filled or changed"`
 }
 
 // crudWrite makes a change in the request's scope and answers with what it
 // gives.
 func crudWrite(c *echo.Context, sys *bridge.System, r *crudRequest, change func(context.Context, *bridge.System) (adapter.Record, error)) error {
-	sys, err := sys.WithContext(r.Context)
+	sys, err := r.scoped(sys)
 	if err != nil {
 		return err
-	}
-	switch r.Fallback {
-	case adapter.FallbackKnown:
-	case adapter.FallbackAll, adapter.FallbackOff:
-		scope := sys.Scope()
-		scope.Fallback = r.Fallback
-		sys = sys.WithScope(scope)
-	default:
-		return invalid("fallback", "must be all or off")
 	}
 	ctx, warnings := adapter.WithWarnings(c.Request().Context())
 	result, err := change(ctx, sys)
@@ -190,7 +224,7 @@ func crudWrite(c *echo.Context, sys *bridge.System, r *crudRequest, change func(
 	if out.Result = any(result); result == nil {
 		out.Result, out.Message = nil, "Record deleted successfully"
 	}
-	return writeJSON(c.Response(), http.StatusOK, out)
+	return writeJSON(c.Response(), out)
 }
 
 func (a *API) registerCRUD() {

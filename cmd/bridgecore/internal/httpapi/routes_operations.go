@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v5"
@@ -74,40 +76,64 @@ func versionAnswered() map[string]*huma.Param {
 	}}
 }
 
-var operationShape = shapeOf(reflect.TypeFor[bridge.OperationRequest]())
+var (
+	operationShape    = shapeOf[bridge.OperationRequest]()
+	operationRequests = sync.Pool{New: func() any { return new(bridge.OperationRequest) }}
+)
 
-// operation answers POST /systems/{system_id}/odoo/{operation}. It goes past
+// runOperation answers POST /systems/{system_id}/odoo/{operation}. It goes past
 // huma: a kept answer is written as the bytes that it is.
 func (a *API) runOperation(c *echo.Context) error {
 	if err := a.identify(c, false); err != nil {
 		return err
 	}
-	var request bridge.OperationRequest
-	if _, err := a.decode(c, operationShape, &request); err != nil {
+	body, err := a.readBody(c.Request())
+	if err != nil {
+		return err
+	}
+	request := operationRequests.Get().(*bridge.OperationRequest)
+	defer func() {
+		*request = bridge.OperationRequest{}
+		operationRequests.Put(request)
+	}()
+	if _, err := operationShape.decode(body, request); err != nil {
 		return err
 	}
 	sys, err := a.spoken(c)
 	if err != nil {
 		return err
 	}
-	answer, err := sys.Operation(c.Request().Context(), c.Param("operation"), request)
+	answer, err := sys.Operation(c.Request().Context(), c.Param("operation"), *request)
 	if err != nil {
 		return err
 	}
-	return writeAnswer(c.Response(), `{"result":`, &answer)
+	writeParts(c.Response(), resultHead, answer.Result, operationTail(&answer))
+	return nil
 }
 
-// writeAnswer writes the result between the head and what else there is to
-// say of it.
-func writeAnswer(w http.ResponseWriter, head string, answer *bridge.Answer) error {
-	var space [256]byte
-	tail := append(space[:0], `,"cached":`...)
-	tail = strconv.AppendBool(tail, answer.Cached)
-	if answer.Optimized {
-		tail = append(tail, `,"optimized":true`...)
+var (
+	resultHead = []byte(`{"result":`)
+	// The usual ends of an answer: cached or not, optimized or not.
+	usualTails = [2][2][]byte{
+		{[]byte(`,"cached":false}` + "\n"), []byte(`,"cached":false,"optimized":true}` + "\n")},
+		{[]byte(`,"cached":true}` + "\n"), []byte(`,"cached":true,"optimized":true}` + "\n")},
 	}
-	tail = append(appendAside(tail, answer), '}', '\n')
-	return writeParts(w, head, answer.Result, tail)
+)
+
+// operationTail is what there is to say of an answer after its result.
+func operationTail(answer *bridge.Answer) []byte {
+	tail := usualTails[number(answer.Cached)][number(answer.Optimized)]
+	if !answer.Truncated && answer.NextCursor == "" && len(answer.Warnings) == 0 {
+		return tail
+	}
+	return append(appendAside(slices.Clone(tail[:len(tail)-2]), answer), '}', '\n')
+}
+
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // appendAside writes the members that an answer has only where they mean
@@ -137,32 +163,29 @@ func appendJSON(b []byte, v any) []byte {
 }
 
 // writeJSON answers with a value.
-func writeJSON(w http.ResponseWriter, status int, v any) error {
+func writeJSON(w http.ResponseWriter, v any) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	h := w.Header()
-	h["Content-Type"] = jsonType
-	h["Content-Length"] = []string{strconv.Itoa(b.Len())}
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
+	writeParts(w, nil, b.Bytes(), nil)
 	return nil
 }
 
-func writeParts(w http.ResponseWriter, head string, result, tail []byte) error {
+// writeParts answers with JSON that lies in three pieces. A failure to write
+// means that the client went away: there is nobody to tell.
+func writeParts(w http.ResponseWriter, head, result, tail []byte) {
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	h["Content-Length"] = []string{strconv.Itoa(len(head) + len(result) + len(tail))}
 	w.WriteHeader(http.StatusOK)
-	for _, part := range [...][]byte{[]byte(head), result, tail} {
+	for _, part := range [...][]byte{head, result, tail} {
 		if _, err := w.Write(part); err != nil {
-			return nil // the client went away; there is nobody to tell
+			return
 		}
 	}
-	return nil
 }
 
 type operationOutput struct {

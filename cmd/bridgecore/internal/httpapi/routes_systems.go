@@ -208,7 +208,7 @@ func (a *API) registerSystems() {
 		if err := a.Store.DeleteSystem(ctx, tenant, in.SystemID); err != nil {
 			return nil, err
 		}
-		a.Bridge.Forget(systems.Tenant(tenant), in.SystemID)
+		a.Bridge.Forget(systems.Tenant(tenant), in.SystemID) //nolint:contextcheck // also if the client goes away now
 		return &body[deleted]{deleted{true, "System deleted successfully"}}, nil
 	})
 }
@@ -226,7 +226,7 @@ func (a *API) update(ctx context.Context, systemID string, change func(*store.Sy
 	if err := a.Store.UpdateSystem(ctx, &sys); err != nil {
 		return nil, err
 	}
-	a.Bridge.Forget(systems.Tenant(tenant), systemID)
+	a.Bridge.Forget(systems.Tenant(tenant), systemID) //nolint:contextcheck // also if the client goes away now
 	return &body[systemOutput]{described(&sys)}, nil
 }
 

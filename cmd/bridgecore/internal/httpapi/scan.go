@@ -35,7 +35,7 @@ func strictJSON(b []byte) error {
 
 // members calls f for each member of the JSON object b, which it checks like
 // strictJSON. The values are parts of b.
-func members(b []byte, f func(name string, value json.RawMessage) error) error {
+func members(b []byte, f func(name []byte, value json.RawMessage) error) error {
 	s := scanner{b: b}
 	s.space()
 	if s.i < len(b) && b[s.i] != '{' {
@@ -54,7 +54,7 @@ type scanner struct {
 	depth int
 }
 
-func (s *scanner) document(f func(string, json.RawMessage) error) error {
+func (s *scanner) document(f func([]byte, json.RawMessage) error) error {
 	if !utf8.Valid(s.b) {
 		return malformed(0, "it is not UTF-8")
 	}
@@ -127,7 +127,7 @@ func (s *scanner) enter() error {
 	return nil
 }
 
-func (s *scanner) object(f func(string, json.RawMessage) error) error {
+func (s *scanner) object(f func([]byte, json.RawMessage) error) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (s *scanner) object(f func(string, json.RawMessage) error) error {
 			return err
 		}
 		if !seen.add(name) {
-			return malformed(start, "%q is given twice", clip(name))
+			return malformed(start, "%q is given twice", clip(string(name)))
 		}
 		s.space()
 		if !s.at(':') {
@@ -208,28 +208,28 @@ func (s *scanner) array() error {
 func (s *scanner) at(c byte) bool { return s.i < len(s.b) && s.b[s.i] == c }
 
 // text passes over a string and returns what it says.
-func (s *scanner) text() (string, error) {
+func (s *scanner) text() ([]byte, error) {
 	start, escaped := s.i, false
 	for s.i++; s.i < len(s.b); s.i++ {
 		switch c := s.b[s.i]; {
 		case c == '"':
 			s.i++
 			if !escaped {
-				return string(s.b[start+1 : s.i-1]), nil
+				return s.b[start+1 : s.i-1], nil
 			}
 			var text string
 			if json.Unmarshal(s.b[start:s.i], &text) != nil {
-				return "", malformed(start, "this string has a bad escape")
+				return nil, malformed(start, "this string has a bad escape")
 			}
-			return text, nil
+			return []byte(text), nil
 		case c == '\\':
 			escaped = true
 			s.i++
 		case c < ' ':
-			return "", malformed(s.i, "a control character must be escaped")
+			return nil, malformed(s.i, "a control character must be escaped")
 		}
 	}
-	return "", malformed(len(s.b), "a string is not closed")
+	return nil, malformed(len(s.b), "a string is not closed")
 }
 
 func (s *scanner) word(word string) error {
@@ -274,28 +274,29 @@ func (s *scanner) digits() int {
 
 // names is a set that is cheap while it is small.
 type names struct {
-	few  []string
+	few  [16][]byte
+	n    int
 	many map[string]struct{}
 }
 
-func (n *names) add(name string) bool {
-	const small = 16
+func (n *names) add(name []byte) bool {
 	if n.many == nil {
-		for _, other := range n.few {
-			if other == name {
+		for _, other := range n.few[:n.n] {
+			if string(other) == string(name) {
 				return false
 			}
 		}
-		if n.few = append(n.few, name); len(n.few) <= small {
+		if n.n < len(n.few) {
+			n.few[n.n] = name
+			n.n++
 			return true
 		}
-		n.many = make(map[string]struct{}, 2*small)
+		n.many = make(map[string]struct{}, 2*len(n.few))
 		for _, other := range n.few {
-			n.many[other] = struct{}{}
+			n.many[string(other)] = struct{}{}
 		}
-		return true
 	}
 	before := len(n.many)
-	n.many[name] = struct{}{}
+	n.many[string(name)] = struct{}{}
 	return len(n.many) > before
 }

@@ -69,8 +69,8 @@ func TestManyMembersAreComparedToo(t *testing.T) {
 
 func TestMembers(t *testing.T) {
 	got := map[string]string{}
-	require.NoError(t, members([]byte(` {"a": [1, {"b":2}] ,"c\"":"d"} `), func(name string, value json.RawMessage) error {
-		got[name] = string(value)
+	require.NoError(t, members([]byte(` {"a": [1, {"b":2}] ,"c\"":"d"} `), func(name []byte, value json.RawMessage) error {
+		got[string(name)] = string(value)
 		return nil
 	}))
 	assert.Equal(t, map[string]string{"a": `[1, {"b":2}]`, `c"`: `"d"`}, got)

@@ -77,8 +77,8 @@ func TestTheDialledAddressDecides(t *testing.T) {
 		address := net.JoinHostPort(host, port)
 		err := dial(netguard.Guard{}, address)
 		require.ErrorIs(t, err, adapter.ErrInvalidArgument, "a name that resolves to a private address")
-		e, ok := err.(*net.OpError).Err.(*adapter.Error)
-		require.True(t, ok)
+		var e *adapter.Error
+		require.ErrorAs(t, err, &e)
 		assert.NotContains(t, e.Message, "127.0.0.1")
 		assert.NoError(t, dial(netguard.Guard{Private: true}, address))
 		assert.NoError(t, dial(netguard.Guard{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}}, address))

@@ -2,6 +2,7 @@
 package storetest
 
 import (
+	"context"
 	"crypto/rand"
 	"database/sql"
 	"net/url"
@@ -22,43 +23,43 @@ const PostgresVariable = "BRIDGECORE_TEST_POSTGRES_URL"
 
 // Options return a fresh, empty database: in PostgreSQL where PostgresVariable
 // is set, otherwise a SQLite file.
-func Options(t testing.TB) store.Options {
-	t.Helper()
+func Options(tb testing.TB) store.Options {
+	tb.Helper()
 	if base := os.Getenv(PostgresVariable); base != "" {
-		return Postgres(t, base)
+		return Postgres(tb, base)
 	}
-	return SQLite(t)
+	return SQLite(tb)
 }
 
 // Open opens a fresh, empty database for the time of the test.
-func Open(t testing.TB) *store.Store {
-	t.Helper()
-	s, err := store.Open(t.Context(), Options(t))
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.Close() })
+func Open(tb testing.TB) *store.Store {
+	tb.Helper()
+	s, err := store.Open(tb.Context(), Options(tb))
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = s.Close() })
 	return s
 }
 
 // SQLite returns a fresh file.
-func SQLite(t testing.TB) store.Options {
-	t.Helper()
-	return store.Options{Driver: "sqlite", DSN: filepath.Join(t.TempDir(), "test ?.db")}
+func SQLite(tb testing.TB) store.Options {
+	tb.Helper()
+	return store.Options{Driver: "sqlite", DSN: filepath.Join(tb.TempDir(), "test ?.db")}
 }
 
 // Postgres returns a fresh schema of the database.
-func Postgres(t testing.TB, base string) store.Options {
-	t.Helper()
+func Postgres(tb testing.TB, base string) store.Options {
+	tb.Helper()
 	schema := "test_" + strings.ToLower(rand.Text())
 	db, err := sql.Open("pgx", base)
-	require.NoError(t, err)
-	_, err = db.ExecContext(t.Context(), "CREATE SCHEMA "+schema)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, _ = db.Exec("DROP SCHEMA " + schema + " CASCADE")
+	require.NoError(tb, err)
+	_, err = db.ExecContext(tb.Context(), "CREATE SCHEMA "+schema)
+	require.NoError(tb, err)
+	tb.Cleanup(func() {
+		_, _ = db.ExecContext(context.Background(), "DROP SCHEMA "+schema+" CASCADE")
 		_ = db.Close()
 	})
 	u, err := url.Parse(base)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	q := u.Query()
 	q.Set("search_path", schema)
 	u.RawQuery = q.Encode()
