@@ -331,8 +331,9 @@ func (t *translation) formFields(s *slot) error {
 		value, at := form[name], []string{""}
 		inner, _ := value.(map[string]any)
 		below, _ := inner["fields"].(map[string]any)
-		if relation := ""; deeper || below != nil {
-			if relation = t.learn(t.ctx, t.model, head); relation == "" {
+		if deeper || below != nil {
+			relation := t.learn(t.ctx, t.model, head)
+			if relation == "" {
 				return wrong("field_onchange", "the fields of a form can't lead through %q: where it leads is not known", head)
 			}
 			other, err := t.other(relation)

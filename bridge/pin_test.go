@@ -106,10 +106,10 @@ func (r *recorder) Call(ctx context.Context, c adapter.Call) (json.RawMessage, e
 	return json.RawMessage(r.answer), err
 }
 
-func pinRig(t testing.TB, conn adapter.Adapter, schemas bool, change func(*Config)) *rig {
-	t.Helper()
+func pinRig(tb testing.TB, conn adapter.Adapter, schemas bool, change func(*Config)) *rig {
+	tb.Helper()
 	pack, err := migrate.LoadFiles(map[string][]byte{"p.yaml": []byte(pinPack)})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	lens := Lens{Pack: pack}
 	if schemas {
 		lens.Schema = func(version, model string) *adapter.Schema {
@@ -121,7 +121,7 @@ func pinRig(t testing.TB, conn adapter.Adapter, schemas bool, change func(*Confi
 			return nil
 		}
 	}
-	return build(t, func(c *Config) {
+	return build(tb, func(c *Config) {
 		c.Lenses = map[string]Lens{"fake": lens}
 		if change != nil {
 			change(c)
@@ -129,11 +129,11 @@ func pinRig(t testing.TB, conn adapter.Adapter, schemas bool, change func(*Confi
 	}, on(conn))
 }
 
-func as(t testing.TB, s *System, version string) *System {
-	t.Helper()
+func as(tb testing.TB, s *System, version string) *System {
+	tb.Helper()
 	p, err := s.As(version)
-	require.NoError(t, err)
-	assert.Equal(t, version, p.PinnedVersion())
+	require.NoError(tb, err)
+	assert.Equal(tb, version, p.PinnedVersion())
 	return p
 }
 
