@@ -16,8 +16,9 @@ import (
 )
 
 // Lines returns the records of r as NDJSON. schema gives the cells of a CSV
-// file their types, and may be nil: then all but "id" are texts. What the
-// format forbids is an [*Error] where it is met; the reader must be closed.
+// file their types, and may be nil: fields that it lacks are texts, apart from
+// "id" and the words true and false. Empty cells are left out. What the format
+// forbids is an [*Error] where it is met; the reader must be closed.
 func Lines(r io.Reader, f Format, schema *adapter.Schema) io.ReadCloser {
 	convert := map[Format]func(io.Writer, *bufio.Reader) error{
 		CSV:  func(w io.Writer, in *bufio.Reader) error { return linesOfCSV(w, in, schema) },
@@ -168,6 +169,8 @@ func valueOf(cell, field string, schema *adapter.Schema) (value []byte, problem 
 	kind := adapter.Char
 	if schema != nil && schema.Has(field) {
 		kind = schema.Fields[field].Type
+	} else if t := truths[cell]; t != "" && len(cell) > 1 {
+		return []byte(t), "" // of a column without a type the words, not 0 and 1
 	}
 	if field == "id" && wholeNumber.MatchString(cell) {
 		kind = adapter.Integer
