@@ -1,15 +1,13 @@
 package odoo
 
 import (
-	_ "embed"
-	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/bridgecore/bridgecore/adapter"
+	"github.com/bridgecore/bridgecore/adapter/odoo/schemas"
 )
 
 // Schemas are the models of one version by name.
@@ -25,7 +23,7 @@ func Snapshot(version string) (Schemas, bool) {
 	if i < 0 {
 		return nil, false
 	}
-	return snapshots()[i], true
+	return snapshots[i](), true
 }
 
 // Schema returns a model of the snapshot of a version, and whether it is known:
@@ -39,81 +37,53 @@ func Schema(version, model string) (*adapter.Schema, bool) {
 // Models lists the models of the snapshot, sorted.
 func (s Schemas) Models() []string { return slices.Sorted(maps.Keys(s)) }
 
-// snapshotText has a section for each model, "[name]", and in it a row for each
-// field and run of versions in which it is the same: name, versions, type,
-// flags, relation, inverse, keys of a selection; separated by tabs, trailing
-// ones left out. The test's flag -update writes it.
-//
-//go:embed snapshot.tsv
-var snapshotText string
-
-// oldest is the first of the versions in snapshotText, which are written "13".
-const oldest = 13
-
-var snapshots = sync.OnceValue(func() []Schemas {
-	all := make([]Schemas, len(Versions()))
-	for i := range all {
-		all[i] = Schemas{}
+// snapshots make the schemas of each of the versions, when they are asked for.
+var snapshots = func() []func() Schemas {
+	makers := make([]func() Schemas, len(Versions()))
+	for i := range makers {
+		makers[i] = sync.OnceValue(func() Schemas { return snapshot(schemas.First + i) })
 	}
-	model := ""
-	for line := range strings.Lines(snapshotText) {
-		line = strings.TrimSuffix(line, "\n")
-		if strings.HasPrefix(line, "[") {
-			model = strings.Trim(line, "[]")
+	return makers
+}()
+
+func snapshot(major int) Schemas {
+	all := Schemas{}
+	for _, newest := range schemas.Models() {
+		model, there := schemas.ModelName(newest, major)
+		if !there || !schemas.Complete(newest) {
 			continue
 		}
-		name, versions, f := parseField(line)
-		for _, v := range versions {
-			schemas := all[v-oldest]
-			if schemas[model] == nil {
-				schemas[model] = &adapter.Schema{Model: model, Fields: map[string]adapter.Field{}}
-			}
-			schemas[model].Fields[name] = f
+		s := &adapter.Schema{Model: model, Fields: map[string]adapter.Field{}}
+		for name, f := range schemas.Fields(newest, major) {
+			s.Fields[name] = field(model, name, f)
 		}
+		all[model] = s
 	}
 	return all
-})
-
-// flags are the letters of a field's properties.
-const flags = "rosftT"
-
-func properties(f *adapter.Field) []*bool {
-	return []*bool{&f.Required, &f.Readonly, &f.Stored, &f.Searchable, &f.Sortable, &f.Translate}
 }
 
-func parseField(line string) (string, []int, adapter.Field) {
-	row := strings.Split(line, "\t")
-	row = append(row, make([]string, max(0, 7-len(row)))...)
-	f := adapter.Field{Type: adapter.FieldType(row[2]), Relation: row[4], Inverse: row[5]}
-	f.Type, f.Native = fieldType(row[2])
-	for i, p := range properties(&f) {
-		*p = strings.Contains(row[3], flags[i:i+1])
+func field(model, name string, f schemas.Field) adapter.Field {
+	out := adapter.Field{
+		Relation: f.Relation, Inverse: f.Inverse, Required: f.Required, Readonly: f.Readonly,
+		Stored: f.Stored, Searchable: f.Searchable, Sortable: f.Sortable, Translate: f.Translate,
 	}
-	if row[6] != "" {
-		for key := range strings.SplitSeq(row[6], "|") {
-			f.Selection = append(f.Selection, adapter.Option{Value: key, Label: key})
+	out.Type, out.Native = fieldType(f.Type)
+	if !open(model, name) {
+		for _, key := range f.Selection {
+			out.Selection = append(out.Selection, adapter.Option{Value: key, Label: key})
 		}
 	}
-	return row[0], parseVersions(row[1]), f
+	return out
 }
 
-func formatField(name string, versions []int, f adapter.Field) string {
-	kind := string(f.Type)
-	if f.Native != "" {
-		kind = f.Native
+// open reports whether the keys of a selection depend on the database: then
+// the snapshot has none, so that no key is taken for wrong.
+func open(model, field string) bool {
+	switch field {
+	case "lang", "tz", "active_lang", "model_id", "ttype":
+		return true
 	}
-	var set strings.Builder
-	for i, p := range properties(&f) {
-		if *p {
-			set.WriteByte(flags[i])
-		}
-	}
-	keys := make([]string, len(f.Selection))
-	for i, o := range f.Selection {
-		keys[i] = o.Value
-	}
-	row := []string{name, formatVersions(versions), kind, set.String(), f.Relation, f.Inverse, strings.Join(keys, "|")}
-	return strings.TrimRight(strings.Join(row, "\t"), "\t")
+	return strings.HasSuffix(field, "_lang") || (model == "ir.model.fields" && field == "state")
 }
 
 // fieldType returns a type for Odoo's word for it, and that word where it says
@@ -133,41 +103,4 @@ var fieldTypes = []adapter.FieldType{
 	adapter.Boolean, adapter.Integer, adapter.Float, adapter.Monetary, adapter.Char, adapter.Text, adapter.HTML, adapter.Date,
 	adapter.DateTime, adapter.Binary, adapter.Selection, adapter.Many2One, adapter.One2Many, adapter.Many2Many,
 	adapter.Reference, adapter.JSON, adapter.Properties,
-}
-
-// parseVersions reads "13-15,17".
-func parseVersions(s string) []int {
-	var versions []int
-	for part := range strings.SplitSeq(s, ",") {
-		from, to, isRange := strings.Cut(part, "-")
-		if !isRange {
-			to = from
-		}
-		a, err1 := strconv.Atoi(from)
-		b, err2 := strconv.Atoi(to)
-		if err1 != nil || err2 != nil || a < oldest || b >= oldest+len(Versions()) || a > b {
-			panic(fmt.Sprintf("odoo: versions %q in the snapshot", s)) //nolint:forbidigo // the file is part of the program
-		}
-		for v := a; v <= b; v++ {
-			versions = append(versions, v)
-		}
-	}
-	return versions
-}
-
-func formatVersions(versions []int) string {
-	var parts []string
-	for i := 0; i < len(versions); {
-		j := i
-		for j+1 < len(versions) && versions[j+1] == versions[j]+1 {
-			j++
-		}
-		part := strconv.Itoa(versions[i])
-		if j > i {
-			part += "-" + strconv.Itoa(versions[j])
-		}
-		parts = append(parts, part)
-		i = j + 1
-	}
-	return strings.Join(parts, ",")
 }

@@ -22,6 +22,7 @@ type data struct {
 
 type model struct {
 	versions [Last - First + 1]map[string]Field // nil where the version lacks the model
+	complete bool                               // its rows were generated
 }
 
 // counterpart says that a field is called new from the version since on, and
@@ -58,7 +59,7 @@ var load = sync.OnceValue(func() *data {
 		panic(err) //nolint:forbidigo // the files are part of the program
 	}
 	for _, f := range generated {
-		m := &model{}
+		m := &model{complete: true}
 		for _, row := range rows("data/fields/" + f.Name()) {
 			m.add(row)
 		}

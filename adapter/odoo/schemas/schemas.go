@@ -43,6 +43,13 @@ func Models() []string {
 	return slices.Sorted(maps.Keys(load().models))
 }
 
+// Complete reports whether all the fields are known that a model has on a
+// database with the modules above. Of the others the data hold some.
+func Complete(model string) bool {
+	m, ok := load().models[canonical(model)]
+	return ok && m.complete
+}
+
 // Fields returns the fields of a model in a version, nil where either is
 // unknown or the version lacks the model. The model may go by the name of any
 // version. The map is shared: do not change it.

@@ -75,7 +75,7 @@ func recorded(t *testing.T, dir string, major int) map[string]map[string]Field {
 		fields := map[string]Field{}
 		for field, r := range raw {
 			f := Field{Type: r.Type, Relation: r.Relation, Inverse: r.RelationField, Required: bool(r.Required), Readonly: bool(r.Readonly), Stored: bool(r.Store), Searchable: bool(r.Searchable), Sortable: bool(r.Sortable), Translate: bool(r.Translate)}
-			if len(r.Selection) <= 40 { // longer ones are lists of time zones and the like
+			if field != "tz" { // time zones are the operating system's
 				for _, option := range r.Selection {
 					if key, ok := option[0].(string); ok && key != "" {
 						f.Selection = append(f.Selection, key)
@@ -281,6 +281,13 @@ func TestKnown(t *testing.T) {
 	assert.Nil(t, Fields("res.partner", 12))
 	assert.Nil(t, Fields("product.packaging", 19))
 	assert.True(t, Fields("res.partner", 17)["name"].Stored)
+}
+
+func TestComplete(t *testing.T) {
+	assert.True(t, Complete("res.partner"))
+	assert.True(t, Complete("stock.production.lot"), "by any name")
+	assert.False(t, Complete("account.account"), "written by hand")
+	assert.False(t, Complete("nope"))
 }
 
 func TestLabel(t *testing.T) {
