@@ -12,8 +12,8 @@ import (
 	"github.com/bridgecore/bridgecore/migrate/odoo"
 )
 
-// migrationPath is what every request about a migration says.
-type migrationPath struct {
+// Crossing is what every request about a migration says.
+type Crossing struct {
 	Model string `json:"model" minLength:"1" maxLength:"128" doc:"The model, named as in from_version" example:"res.partner"`
 	From  string `json:"from_version,omitempty" maxLength:"16" doc:"The version that the records are of; the system's unless given" example:"13.0"`
 	To    string `json:"to_version,omitempty" maxLength:"16" doc:"The version to migrate to; with a target its own unless given" example:"19.0"`
@@ -21,7 +21,7 @@ type migrationPath struct {
 }
 
 // rules are the pack that is asked for.
-func (p migrationPath) rules(writes bool) *migrate.Pack {
+func (p Crossing) rules(writes bool) *migrate.Pack {
 	name := p.Pack
 	if name == "" {
 		if name = "documented"; writes {
@@ -34,7 +34,7 @@ func (p migrationPath) rules(writes bool) *migrate.Pack {
 type migrateInput struct {
 	SystemPath
 	Body struct {
-		migrationPath
+		Crossing
 		RecordIDs []adapter.ID    `json:"record_ids" minItems:"1" maxItems:"1000" nullable:"false" doc:"The records" example:"[123,124,125]"`
 		Fields    []string        `json:"fields,omitempty" nullable:"false" doc:"The fields to read, named as in from_version; all that are stored unless given, apart from binary ones"`
 		Target    string          `json:"target_system_id,omitempty" maxLength:"255" doc:"Where to write the records; nowhere unless given. They are written under external ids made of the system, the model and the id, so that a repeated request changes what the first one made" example:"odoo_new"`
@@ -70,13 +70,13 @@ type coverageSummary struct {
 
 type planInput struct {
 	SystemPath
-	Body migrationPath
+	Body Crossing
 }
 
 type coverageInput struct {
 	SystemPath
 	Body struct {
-		migrationPath
+		Crossing
 		Target string `json:"target_system_id,omitempty" maxLength:"255" doc:"System whose schema is that of to_version; the snapshot of Odoo Community unless given" example:"odoo_new"`
 	}
 }
@@ -84,7 +84,7 @@ type coverageInput struct {
 type diffInput struct {
 	SystemPath
 	Body struct {
-		migrationPath
+		Crossing
 		RecordIDs []adapter.ID `json:"record_ids" minItems:"1" maxItems:"1000" nullable:"false" doc:"The records" example:"[123,124,125]"`
 		Fields    []string     `json:"fields,omitempty" nullable:"false" doc:"The fields to read; all that are stored unless given, apart from binary ones"`
 	}
