@@ -61,6 +61,27 @@ func TestTheHeaderPinsAVersion(t *testing.T) {
 	assert.Contains(t, spec, `"X-Odoo-Version"`)
 }
 
+// A system is registered for an app of 13.0: nothing else need say so.
+func TestASystemIsPinnedWhenItIsRegistered(t *testing.T) {
+	e := newEnv(t, withLenses)
+	odoo := odootest.New(t, "19.0")
+	const path = "/api/v1/systems/main"
+	body := fmt.Sprintf(`{"system_id":"main","system_type":"odoo","system_version":"19.0","pinned_version":%%q,"connection_config":{"url":%q,"database":%q,"username":%q,"password":%q}}`,
+		odoo.URL, odoo.Database, odoo.Username, odoo.Password)
+	e.send("admin", "POST", "/api/v1/systems", fmt.Sprintf(body, "12.0")).problem(422, "invalid_argument")
+	e.send("admin", "POST", "/api/v1/systems", fmt.Sprintf(body, "13.0")).ok(201)
+	assert.Equal(t, "13.0", e.send("admin", "GET", path, "").ok(200)["pinned_version"])
+
+	count := `{"model":"sale.order.line","domain":[["product_uom","!=",false]],"fallback":"off"}`
+	pinned := e.send("admin", "POST", path+"/odoo/search_count", count)
+	pinned.ok(200)
+	assert.Equal(t, "13.0", pinned.header.Get("X-Odoo-Version"))
+
+	e.send("admin", "PATCH", path, `{"pinned_version":""}`).ok(200)
+	e.send("admin", "POST", path+"/odoo/search_count", count).problem(422, "invalid_argument")
+	assert.NotContains(t, e.send("admin", "GET", path, "").ok(200), "pinned_version")
+}
+
 // A server without rules says so.
 func TestWithoutLensesNoVersionIsPinned(t *testing.T) {
 	e := newEnv(t)
