@@ -500,7 +500,9 @@ func oneToOne(r *Rule) bool {
 }
 
 // Values translates values to be written. Values that the system's version
-// can't hold, or holds in another model, are warnings.
+// can't hold, or holds in another model, are warnings. Commands that make or
+// change other records ([0, 0, {...}]) keep what is in them: translate that
+// with the lens of its model before.
 func (l *Lens) Values(ctx context.Context, values adapter.Record) (adapter.Record, []adapter.Warning, error) {
 	var notes []adapter.Warning
 	opts := l.plan.opts

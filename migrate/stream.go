@@ -33,7 +33,8 @@ type StreamOptions struct {
 	Checkpoint func(Checkpoint) error
 	Every      int64
 	// Resume goes on from a checkpoint. The caller has brought the input to
-	// Input, and cut every output to its length there.
+	// Input (going down the residue to Residue, too), and cut every output to
+	// its length there.
 	Resume *Checkpoint
 
 	// MaxLine bounds the length of a line, in bytes; 64 MiB where it is 0.
@@ -50,7 +51,7 @@ type Checkpoint struct {
 	Written int64   `json:"written"` // records written
 	Input   int64   `json:"input"`   // bytes of each, all from the beginning
 	Output  int64   `json:"output"`
-	Residue int64   `json:"residue"`
+	Residue int64   `json:"residue"` // written going up, read going down
 	Side    int64   `json:"side"`
 	Report  *Report `json:"report"`
 }
@@ -75,12 +76,12 @@ func StreamDown(ctx context.Context, in, residue io.Reader, out io.Writer, plan 
 	if opts.Residue != nil || opts.Side != nil {
 		return nil, adapter.Errorf(adapter.InvalidArgument, "going down gives no residue and no side records")
 	}
-	if opts.Resume != nil && residue != nil {
-		return nil, adapter.Errorf(adapter.InvalidArgument, "a run down can't be resumed with a residue")
-	}
 	var lines *residueLines
 	if residue != nil {
 		lines = &residueLines{in: bufio.NewReaderSize(residue, 1<<16), most: maxLine(opts)}
+		if opts.Resume != nil {
+			lines.offset = opts.Resume.Residue
+		}
 	}
 	return stream(ctx, in, lines, out, plan, opts, (*streamer).down)
 }
@@ -99,6 +100,7 @@ type chunk struct {
 	ends     []int // of the lines
 	input    int64 // bytes read up to its end
 	residues map[int]json.RawMessage
+	kept     int64 // bytes of residue read for records up to its end
 
 	out, residue, side []byte
 	residueAt, sideAt  []placed // where the numbers of lines belong
@@ -232,6 +234,9 @@ func stream(ctx context.Context, in io.Reader, residues *residueLines, out io.Wr
 		}
 		at.Records = c.first + int64(len(c.ends))
 		at.Input = c.input
+		if residues != nil {
+			at.Residue = c.kept
+		}
 		if opts.Checkpoint != nil && at.Records-last >= every {
 			last = at.Records
 			at.Report = report
@@ -309,11 +314,12 @@ func appendLine(dst []byte, in *bufio.Reader, most int) (line []byte, n int, err
 
 // residueLines gives each record its line of the residue.
 type residueLines struct {
-	in   *bufio.Reader
-	most int
-	next int64 // number of the line that was read ahead
-	line json.RawMessage
-	end  bool
+	in     *bufio.Reader
+	most   int
+	offset int64 // bytes read, without the line that was read ahead
+	next   int64 // number of that line
+	line   json.RawMessage
+	end    bool
 }
 
 func (r *residueLines) attach(c *chunk) error {
@@ -327,6 +333,7 @@ func (r *residueLines) attach(c *chunk) error {
 			}
 			r.end = err != nil
 			if len(bytes.TrimSpace(line)) == 0 {
+				r.offset += int64(len(line))
 				continue
 			}
 			var head struct {
@@ -338,11 +345,13 @@ func (r *residueLines) attach(c *chunk) error {
 			r.next, r.line = *head.Line, line
 		}
 		if r.line == nil || r.next >= last {
+			c.kept = r.offset
 			return nil
 		}
 		if r.next >= c.first {
 			c.residues[int(r.next-c.first)] = r.line
 		}
+		r.offset += int64(len(r.line))
 		r.line = nil
 	}
 }

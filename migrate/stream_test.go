@@ -132,6 +132,50 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// TestResumeDown is TestResume for the way back, with the residue.
+func TestResumeDown(t *testing.T) {
+	plan := compile(t, example(t), "partner", "1.0", "3.0", migrate.Options{})
+	// Records without residue among the others, so that lines are missing.
+	in := strings.ReplaceAll(manyLines(4000), "\n", "\n"+`{"id":0}`+"\n")
+	up, err := stream(t, plan, in, migrate.StreamOptions{})
+	require.NoError(t, err)
+	require.Less(t, strings.Count(up.residue, "\n"), strings.Count(up.out, "\n"))
+	up.residue = strings.ReplaceAll(up.residue, "\n", "\n\n") // empty lines do no harm
+	var whole bytes.Buffer
+	report, err := migrate.StreamDown(t.Context(), strings.NewReader(up.out), strings.NewReader(up.residue), &whole, plan, migrate.StreamOptions{})
+	require.NoError(t, err)
+	wanted := asJSON(t, report)
+	broken := errors.New("killed")
+	for stop := 1; ; stop++ {
+		var out bytes.Buffer
+		var saved []byte
+		n := 0
+		opts := migrate.StreamOptions{Every: 1000, Checkpoint: func(c migrate.Checkpoint) error {
+			if n++; n > stop {
+				return broken
+			}
+			var err error
+			saved, err = json.Marshal(c)
+			return err
+		}}
+		_, err := migrate.StreamDown(t.Context(), strings.NewReader(up.out), strings.NewReader(up.residue), &out, plan, opts)
+		if err == nil {
+			require.Greater(t, stop, 3)
+			return
+		}
+		require.ErrorIs(t, err, broken)
+		var at migrate.Checkpoint
+		require.NoError(t, json.Unmarshal(saved, &at))
+		require.Positive(t, at.Residue)
+		out.Truncate(int(at.Output))
+		opts.Checkpoint, opts.Resume = nil, &at
+		report, err := migrate.StreamDown(t.Context(), strings.NewReader(up.out[at.Input:]), strings.NewReader(up.residue[at.Residue:]), &out, plan, opts)
+		require.NoError(t, err)
+		require.Equal(t, whole.String(), out.String())
+		require.Equal(t, wanted, asJSON(t, report))
+	}
+}
+
 type fullDisk struct{ left int }
 
 func (d *fullDisk) Write(b []byte) (int, error) {
