@@ -154,10 +154,41 @@ func TestMigrateLinesGoAlong(t *testing.T) {
 	assert.Equal(t, "A desk", line["name"])
 	assert.NotContains(t, line, "order_id")
 	assert.NotContains(t, line, "product_uom", "its name in 16.0")
+	assert.Equal(t, []any{[]any{6, 0, []any{}}}, line["tax_ids"], "no taxes is said, lest the target make some up")
 	assert.Contains(t, fmt.Sprint(got.LeftOut), "product_id", "a product that is not there is left out, and said")
 	assert.Equal(t, 1, count(t, new, "sale.order.line", `[["name","=","A desk"]]`))
 	move(m)
 	assert.Equal(t, 1, count(t, new, "sale.order.line", `[["name","=","A desk"]]`), "a repeated call leaves lines be")
+}
+
+// Records that both systems were delivered with are found by their external
+// ids where others refer to them, but are not taken for the migrated ones.
+func TestMigrateKnowsDeliveredRecords(t *testing.T) {
+	old, new, a, b := twoVersions(t, "16.0", "19.0", nil)
+	for _, s := range []*odootest.Server{a, b} {
+		twin := made(t, s, "res.partner.category", map[string]any{"name": "Delivered"})
+		made(t, s, "ir.model.data", map[string]any{"module": "base", "name": "twin", "model": "res.partner.category", "res_id": twin.Value()})
+	}
+	twins := func(sys *bridge.System) adapter.ID {
+		page, err := sys.Read(t.Context(), bridge.Reading{Query: adapter.Query{Model: "res.partner.category", Fields: []string{"name"}}, Domain: json.RawMessage(`[["name","=","Delivered"]]`)})
+		require.NoError(t, err)
+		records, err := page.Records()
+		require.NoError(t, err)
+		require.NotEmpty(t, records)
+		return records[0].ID()
+	}
+	there, here := twins(old), twins(new)
+	id := made(t, a, "res.partner", map[string]any{"name": "Ann", "category_id": []any{[]any{6, 0, []any{there.Value()}}}})
+	got, err := old.Migrate(t.Context(), bridge.Migration{Pack: rules.Community(), Model: "res.partner", IDs: []adapter.ID{id}, Target: new})
+	require.NoError(t, err)
+	require.Empty(t, got.Errors)
+	assert.Equal(t, []any{[]any{6, 0, []any{here.Value()}}}, got.Records[0].Record["category_id"])
+
+	got, err = old.Migrate(t.Context(), bridge.Migration{Pack: rules.Community(), Model: "res.partner.category", IDs: []adapter.ID{there}, Target: new})
+	require.NoError(t, err)
+	require.Empty(t, got.Errors)
+	assert.True(t, got.Records[0].Created)
+	assert.NotEqual(t, here, got.Records[0].ID)
 }
 
 func TestMigrateSaysFirstWhatTheTargetWouldRefuse(t *testing.T) {

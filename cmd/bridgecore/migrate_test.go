@@ -95,7 +95,7 @@ func TestMigrateFormats(t *testing.T) {
 	csv := p.file("in.csv", "\ufeffid,name,customer,phone,user_id\n1,\"Al-Saudi, Ahmed\",True,+966,5\n2,\"two\nlines\",,,\n")
 	status, out, errs := p.run("", migrateArgs("--in="+csv, "--output-format=ndjson")...)
 	require.Equal(t, statusOK, status, errs)
-	assert.Equal(t, `{"id":1,"name":"Al-Saudi, Ahmed","phone_primary":"+966","sales_person_id":5,"type":"contact"}`+"\n"+`{"id":2,"name":"two\nlines"}`+"\n", out)
+	assert.Equal(t, []string{`{"id":1,"name":"Al-Saudi, Ahmed","phone_primary":"+966","sales_person_id":5,"type":"contact"}`, `{"id":2,"name":"two\nlines"}`, ""}, strings.Split(out, "\n"))
 
 	for name, want := range map[string]string{
 		"out.csv":  "id,name,phone_primary,sales_person_id,type\n1,\"Al-Saudi, Ahmed\",+966,5,contact\n2,\"two\nlines\",,,\n",
@@ -154,7 +154,7 @@ func TestMigrateBadInput(t *testing.T) {
 			assert.Contains(t, errs, tc.want)
 			assert.NotContains(t, errs, "panic")
 			if strings.HasPrefix(tc.in, good) {
-				assert.Equal(t, `{"id":1,"phone_primary":"1"}`+"\n", out, "the records before it")
+				assert.Equal(t, []string{`{"id":1,"phone_primary":"1"}`, ""}, strings.Split(out, "\n"), "the records before it")
 			}
 		})
 	}
@@ -287,10 +287,18 @@ func TestKillAndResume(t *testing.T) {
 	assert.Equal(t, statusUsage, status)
 	assert.Contains(t, errs, "other rules")
 
+	// What was written after the last checkpoint, or torn, is cut off.
+	torn, err := os.OpenFile(broken[0], os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = torn.WriteString(strings.Repeat("torn", 8<<20))
+	require.NoError(t, err)
+	require.NoError(t, torn.Close())
 	status, _, errs = p.run("", args(broken)...)
 	require.Equal(t, statusOK, status, errs)
 	for i, name := range whole {
-		assert.True(t, contentOf(t, name) == contentOf(t, broken[i]), "%s differs", filepath.Base(name))
+		if contentOf(t, name) != contentOf(t, broken[i]) { // too long to be shown
+			assert.Fail(t, "the bytes differ", filepath.Base(name))
+		}
 	}
 	assert.Equal(t, records, strings.Count(contentOf(t, broken[0]), "\n"))
 	assert.NoFileExists(t, broken[0]+checkpointSuffix)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +11,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bridgecore/bridgecore/adapter/odoo/odootest"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
 )
 
 func TestPlanCommand(t *testing.T) {
@@ -57,6 +63,37 @@ func TestCoverageCommand(t *testing.T) {
 	}
 }
 
+// A registered system tells its own schema.
+func TestCoverageAgainstASystem(t *testing.T) {
+	p := newProgram(t)
+	odoo := odootest.New(t, "19.0")
+	w := world{environ: p.environ, stderr: io.Discard}
+	c, err := w.config()
+	require.NoError(t, err)
+	_, err = c.FillSecrets()
+	require.NoError(t, err)
+	srv, err := assemble(t.Context(), c, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	tenant, err := srv.store.EnsureTenant(t.Context(), "acme")
+	require.NoError(t, err)
+	sealed, err := srv.vault.Seal(systems.Connection{URL: odoo.URL, Database: odoo.Database, Username: odoo.Username, Password: odoo.Password})
+	require.NoError(t, err)
+	require.NoError(t, srv.store.CreateSystem(t.Context(), &store.System{TenantID: tenant.ID, SystemID: "new", Kind: "odoo", Version: "19.0", IsActive: true, SealedConfig: sealed}))
+	srv.close()
+
+	args := strings.Fields("coverage --json --pack=community --model=res.partner --from=18.0 --to=19.0 --target=system:new --tenant=acme")
+	status, out, errs := p.run("", args...)
+	assert.Equal(t, statusFound, status, errs)
+	assert.Contains(t, out, `"field": "mobile"`)
+	status, _, errs = p.run("", append(args, "--source=system:nope")...)
+	assert.Equal(t, statusFailed, status)
+	assert.Contains(t, errs, "nope")
+	odoo.Close()
+	status, _, errs = p.run("", args...)
+	assert.Equal(t, statusFailed, status, "it does not answer")
+	assert.NotContains(t, errs, odoo.Password)
+}
+
 func TestDiffCommand(t *testing.T) {
 	p := newProgram(t)
 	status, out, errs := p.run(`{"id":7,"name":"x","phone":"1"}`+"\n"+`{"id":8}`, strings.Fields("diff "+crossing)...)
@@ -97,7 +134,7 @@ func TestOwnPacks(t *testing.T) {
 	assert.NotContains(t, out, "mobile", "it lies over the rules of community")
 	status, out, _ = p.run(`{"id":1,"mobile":"2","x_vip":true}`, "migrate", "--pack="+dir, "--over=none", "--model=res.partner", "--from=18.0", "--to=19.0")
 	assert.Equal(t, statusOK, status)
-	assert.Equal(t, `{"id":1,"mobile":"2","x_is_vip":true}`+"\n", out)
+	assert.JSONEq(t, `{"id":1,"mobile":"2","x_is_vip":true}`, out)
 
 	status, out, errs = p.run("", "test-rules", "-v", "--over=none", own)
 	assert.Equal(t, statusOK, status, errs)

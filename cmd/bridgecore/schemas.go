@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -139,7 +140,7 @@ func fieldsGet(b []byte) (*adapter.Schema, error) {
 		s.Fields[name] = field
 	}
 	if len(s.Fields) == 0 {
-		return nil, fmt.Errorf("it describes no field")
+		return nil, errors.New("it describes no field")
 	}
 	return s, nil
 }
