@@ -48,12 +48,6 @@ func (t *trace) follow(o *op, alt *alternative, old, new []any, fate Fate, ask b
 	if fate == NeedsPerson {
 		fate, ask = Defaulted, true
 	}
-	if o.drop {
-		if ask {
-			t.join(t.persons, o.in[0])
-		}
-		return
-	}
 	fields := false // whether fields of the old record are among those taken
 	for i, v := range old {
 		in := o.in[i]

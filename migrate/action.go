@@ -176,7 +176,7 @@ func (a removeAction) down(c *call, new, old []any) error {
 }
 
 // valueTable maps scalars by their key; a nil value is no counterpart.
-type valueTable map[string]any
+type valueTable map[scalar]any
 
 func newValueTable(rows []Row) valueTable {
 	t := make(valueTable, len(rows))
@@ -218,11 +218,11 @@ func invert(rows []Row) valueTable {
 type mapAction struct {
 	rule         *Rule
 	values, back valueTable
-	several      map[string]bool // new values that more than one old value becomes
+	several      map[scalar]bool // new values that more than one old value becomes
 }
 
-func several(rows []Row) map[string]bool {
-	seen, out := map[string]bool{}, map[string]bool{}
+func several(rows []Row) map[scalar]bool {
+	seen, out := map[scalar]bool{}, map[scalar]bool{}
 	for _, r := range rows {
 		if k, ok := scalarKey(r.To[0]); ok && r.To[0] != nil {
 			out[k] = seen[k]
@@ -954,15 +954,15 @@ func idList(v any) ([]any, error) {
 	for _, item := range list {
 		if cmd, ok := item.([]any); ok && len(cmd) == 3 {
 			switch kind, _ := scalarKey(cmd[0]); kind {
-			case "d6":
+			case scalar{'d', "6"}:
 				set, ok := cmd[2].([]any)
 				if !ok {
 					return nil, unfit(v, "a command that sets records")
 				}
 				ids = append([]any{}, set...)
-			case "d5":
+			case scalar{'d', "5"}:
 				ids = []any{}
-			case "d4":
+			case scalar{'d', "4"}:
 				ids = append(ids, cmd[1])
 			default:
 				return nil, unfit(v, "a list of ids; it creates or changes records")
@@ -1020,6 +1020,13 @@ func fromCommands(_ *Rule, _ Form, v any) (any, error) {
 
 func scale(back bool) func(*Rule, Form, any) (any, error) {
 	return func(r *Rule, _ Form, v any) (any, error) {
+		simple := r.times
+		if back {
+			simple = r.through
+		}
+		if got, ok := simple.of(v); ok {
+			return got, nil
+		}
 		n, ok := numberOf(v)
 		if !ok {
 			return nil, unfit(v, "a number")

@@ -4,6 +4,7 @@ package migrate_test
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -180,15 +181,17 @@ func (s *lineSource) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// BenchmarkMemory carries a million records in one run and prints by how many
-// MiB the process's memory grew.
+var memoryRecords = flag.Int("records", 1_000_000, "how many records BenchmarkMemory carries")
+
+// BenchmarkMemory carries a million records in one run, or as many as the flag
+// -records says, and prints by how many MiB the process's memory grew.
 func BenchmarkMemory(b *testing.B) {
 	plan := compile(b, sixHops(b, true), "m", "v0", "v6", migrate.Options{})
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for b.Loop() {
-		src := &lineSource{line: []byte(benchLine(7) + "\n"), left: 1_000_000}
+		src := &lineSource{line: []byte(benchLine(7) + "\n"), left: *memoryRecords}
 		_, err := migrate.Stream(b.Context(), src, io.Discard, plan, migrate.StreamOptions{Residue: io.Discard})
 		require.NoError(b, err)
 	}

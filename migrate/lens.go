@@ -488,7 +488,7 @@ func (l *Lens) group(g *lensGroup) (string, bool) {
 
 // oneToOne reports whether a map gives each old value a new one of its own.
 func oneToOne(r *Rule) bool {
-	seen := map[string]bool{}
+	seen := map[scalar]bool{}
 	for _, row := range r.Values {
 		k, ok := scalarKey(row.To[0])
 		if !ok || row.To[0] == nil || seen[k] {

@@ -307,7 +307,7 @@ func (w *lensWalk) mapped(r *Rule, to string, c adapter.Cond) (adapter.Filter, e
 	var table []reading
 	if w.lens.up {
 		a, _ := actionOf(r, &Hop{}, nil).(mapAction)
-		seen := map[string]bool{}
+		seen := map[scalar]bool{}
 		add := func(far any) {
 			k, ok := scalarKey(far)
 			if near, known := a.back[k]; ok && known && far != nil && !seen[k] {

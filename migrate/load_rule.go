@@ -313,7 +313,7 @@ func (l *loader) values(n *yaml.Node) []Row {
 		return nil
 	}
 	var rows []Row
-	seen := map[string]bool{}
+	seen := map[scalar]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		if key.Kind != yaml.ScalarNode {
@@ -423,6 +423,7 @@ func (l *loader) convert(r *Rule, n *yaml.Node) []*Rule {
 			return nil
 		}
 		r.By, r.by = json.Number(m["by"].Value), by
+		r.times, r.through = factorOf(by), factorOf(new(big.Rat).Inv(by))
 	case "date_to_datetime", "datetime_to_date":
 		r.Time = "00:00:00"
 		if m["time"] != nil {

@@ -98,7 +98,7 @@ type alternative struct {
 // itself takes the field, its place among the old values.
 type condition struct {
 	test  Test
-	keys  map[string]bool
+	keys  map[scalar]bool
 	slot  int
 	place int
 }
@@ -355,8 +355,8 @@ func (a *alternative) asks(old []any) bool {
 	return a.person && (a.ask == nil || (len(a.in) > 0 && a.ask.holds(old[a.in[0]])))
 }
 
-func keysOf(values []any) map[string]bool {
-	keys := make(map[string]bool, len(values))
+func keysOf(values []any) map[scalar]bool {
+	keys := make(map[scalar]bool, len(values))
 	for _, v := range values {
 		if k, ok := scalarKey(v); ok {
 			keys[k] = true

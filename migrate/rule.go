@@ -83,6 +83,8 @@ type Rule struct {
 	Kind      string // convert: as; merge: by; func: name
 	By        any    // convert scale: a json.Number
 	by        *big.Rat
+	times     factor // by, and its inverse
+	through   factor
 	Time      string // convert date_to_datetime
 	Texts     [2]string
 	Separator string

@@ -129,6 +129,10 @@ func (r *runner) up(o *op) error {
 		}
 		return nil
 	}
+	if o.drop {
+		r.lose(o, old[0])
+		return nil
+	}
 	new := r.new[:len(o.out)]
 	alt := r.choose(o, old)
 	r.c.fate, r.c.ask, r.c.via, r.at = Carried, false, absent{}, o.place
@@ -151,6 +155,16 @@ func (r *runner) up(o *op) error {
 	return nil
 }
 
+// lose does what an operation does that only drops a field.
+func (r *runner) lose(o *op, v any) {
+	if r.trace != nil && (o.person || o.alts[0].person) {
+		r.trace.join(r.trace.persons, o.in[0])
+	}
+	if !r.opts.NoResidue {
+		r.kept = append(r.kept, Kept{At: o.at, Rule: o.key, Old: map[string]any{o.old[0]: v}})
+	}
+}
+
 // keep adds to the residue what going down would not give.
 func (r *runner) keep(o *op, old, new []any) {
 	got := r.try[:len(o.in)]
@@ -164,7 +178,7 @@ func (r *runner) keep(o *op, old, new []any) {
 			continue
 		}
 		if k == nil {
-			r.kept = append(r.kept, Kept{At: o.at, Rule: o.key, Old: map[string]any{}, New: present(o.new, new)})
+			r.kept = append(r.kept, Kept{At: o.at, Rule: o.key, Old: make(map[string]any, 1), New: present(o.new, new)})
 			k = &r.kept[len(r.kept)-1]
 		}
 		if isAbsent(v) {
@@ -177,6 +191,9 @@ func (r *runner) keep(o *op, old, new []any) {
 
 // present makes a record of the values that are there.
 func present(names []string, values []any) map[string]any {
+	if len(names) == 0 {
+		return nil
+	}
 	m := make(map[string]any, len(names))
 	for i, v := range values {
 		if !isAbsent(v) {

@@ -2,33 +2,41 @@ package migrate
 
 import (
 	"encoding/json"
+	"math"
 	"math/big"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/bridgecore/bridgecore/adapter"
 )
 
-// scalarKey returns a text that is equal for equal scalars and differs for
-// scalars of other types: true, 1 and "1" are three. A reference such as
-// [5, "Name"] counts as its id. It is false for what is no scalar.
-func scalarKey(v any) (string, bool) {
+// scalar is equal for equal scalars and differs for scalars of other types:
+// true, 1 and "1" are three.
+type scalar struct {
+	kind byte // n(ull), t(rue), f(alse), s(tring), d(igits)
+	text string
+}
+
+// scalarKey returns a value as a scalar. A reference such as [5, "Name"] counts
+// as its id. It is false for what is no scalar.
+func scalarKey(v any) (scalar, bool) {
 	switch v := v.(type) {
 	case nil, absent:
-		return "n", true
+		return scalar{kind: 'n'}, true
 	case bool:
 		if v {
-			return "t", true
+			return scalar{kind: 't'}, true
 		}
-		return "f", true
+		return scalar{kind: 'f'}, true
 	case string:
-		return "s" + v, true
+		return scalar{'s', v}, true
 	case json.Number:
-		return numberKey(v.String()), true
+		return scalar{'d', plainNumber(v.String())}, true
 	case int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, float32, float64:
 		b, err := json.Marshal(v)
-		return numberKey(string(b)), err == nil
+		return scalar{'d', plainNumber(string(b))}, err == nil
 	case adapter.ID:
 		return scalarKey(v.Value())
 	case []any:
@@ -38,11 +46,11 @@ func scalarKey(v any) (string, bool) {
 	case json.RawMessage:
 		return scalarKey(decoded(v))
 	}
-	return "", false
+	return scalar{}, false
 }
 
-// numberKey makes equal numbers equal texts: 1, 1.0 and 1e0 are the same.
-func numberKey(literal string) string {
+// plainNumber makes equal numbers equal texts: 1, 1.0 and 1e0 are the same.
+func plainNumber(literal string) string {
 	plain := true
 	for _, c := range []byte(literal) {
 		if c != '-' && (c < '0' || c > '9') {
@@ -52,29 +60,28 @@ func numberKey(literal string) string {
 	}
 	if plain {
 		if literal == "-0" {
-			return "d0"
+			return "0"
 		}
-		return "d" + literal
+		return literal
 	}
 	if r, ok := parseNumber(literal); ok {
-		return "d" + r.RatString()
+		return r.RatString()
 	}
-	return "d" + literal
+	return literal
 }
 
+// tupleKey is a text that is equal for equal scalars in the same order.
 func tupleKey(values []any) (string, bool) {
-	if len(values) == 1 {
-		return scalarKey(values[0])
-	}
 	var b strings.Builder
 	for _, v := range values {
 		k, ok := scalarKey(v)
 		if !ok {
 			return "", false
 		}
-		b.WriteString(strconv.Itoa(len(k)))
+		b.WriteByte(k.kind)
+		b.WriteString(strconv.Itoa(len(k.text)))
 		b.WriteByte(':')
-		b.WriteString(k)
+		b.WriteString(k.text)
 	}
 	return b.String(), true
 }
@@ -104,16 +111,15 @@ func parseNumber(literal string) (*big.Rat, bool) {
 
 var powersOfTen = [...]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
-// shortDecimal reads the plain numbers that most are, nil for any other.
-func shortDecimal(s string) *big.Rat {
+// decimalOf reads the plain numbers that most are: n / 10^places.
+func decimalOf(s string) (n int64, places int, ok bool) {
 	i, negative := 0, false
 	if s != "" && s[0] == '-' {
 		i, negative = 1, true
 	}
 	if len(s)-i > len(powersOfTen) || i >= len(s) || (s[i] == '0' && i+1 < len(s) && s[i+1] != '.') {
-		return nil
+		return 0, 0, false
 	}
-	var n int64
 	point := -1
 	for j := i; j < len(s); j++ {
 		switch c := s[j]; {
@@ -122,17 +128,82 @@ func shortDecimal(s string) *big.Rat {
 		case c == '.' && point < 0 && j > i && j+1 < len(s):
 			point = j
 		default:
-			return nil
+			return 0, 0, false
 		}
 	}
 	if negative {
 		n = -n
 	}
-	if point < 0 {
-		return new(big.Rat).SetInt64(n)
+	if point >= 0 {
+		places = len(s) - 1 - point
 	}
-	return big.NewRat(n, powersOfTen[len(s)-1-point])
+	return n, places, true
 }
+
+// shortDecimal reads plain numbers, nil for any other.
+func shortDecimal(s string) *big.Rat {
+	n, places, ok := decimalOf(s)
+	if !ok {
+		return nil
+	}
+	return big.NewRat(n, powersOfTen[places])
+}
+
+// factor multiplies by mul / 10^places, without fractions; one whose mul is 0
+// can't be used.
+type factor struct {
+	mul    int64
+	places int
+}
+
+// factorOf returns a factor that is the fraction, a useless one if there is
+// none.
+func factorOf(r *big.Rat) factor {
+	places := slices.IndexFunc(powersOfTen[:], func(p int64) bool { return r.Denom().IsInt64() && r.Denom().Int64() == p })
+	if places < 0 || !r.Num().IsInt64() {
+		return factor{}
+	}
+	return factor{r.Num().Int64(), places}
+}
+
+// of multiplies a number as JSON has it, where that is simple.
+func (f factor) of(v any) (json.Number, bool) {
+	literal, ok := v.(json.Number)
+	if !ok || f.mul == 0 {
+		return "", false
+	}
+	n, places, ok := decimalOf(literal.String())
+	if !ok {
+		return "", false
+	}
+	product := n * f.mul
+	if n != 0 && (product/n != f.mul || product == math.MinInt64) {
+		return "", false
+	}
+	places += f.places
+	for places > 0 && product%10 == 0 {
+		if product == 0 {
+			places = 0
+			break
+		}
+		product /= 10
+		places--
+	}
+	digits := strconv.AppendInt(make([]byte, 0, 40), product, 10)
+	if places == 0 {
+		return json.Number(digits), true
+	}
+	sign := 0
+	if product < 0 {
+		sign = 1
+	}
+	if missing := places + 1 - (len(digits) - sign); missing > 0 {
+		digits = slices.Insert(digits, sign, []byte(zeros[:missing])...)
+	}
+	return json.Number(slices.Insert(digits, len(digits)-places, '.')), true
+}
+
+const zeros = "00000000000000000000000000000000000000000000000000000000000000000"
 
 // numberOf reads a number; texts are none.
 func numberOf(v any) (*big.Rat, bool) {
