@@ -7,9 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"go.yaml.in/yaml/v3"
 
@@ -90,10 +93,27 @@ func LoadFiles(files map[string][]byte, options ...LoadOption) (*Pack, error) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
+	loaders := make([]*loader, len(names))
+	for i, name := range names {
+		loaders[i] = &loader{pack: p, file: name}
+	}
+	// Most of the time goes into reading YAML, which files need not wait for
+	// each other with.
+	var group sync.WaitGroup
+	var next atomic.Int64
+	for range min(len(names), runtime.GOMAXPROCS(0)) {
+		group.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(loaders)); i = next.Add(1) - 1 {
+				loaders[i].parse(files[names[i]])
+			}
+		})
+	}
+	group.Wait()
 	var errs LoadErrors
-	for _, name := range names {
-		l := &loader{pack: p, file: name}
-		l.load(files[name])
+	for _, l := range loaders {
+		if l.root != nil {
+			l.load()
+		}
 		errs = append(errs, l.errs...)
 	}
 	if len(errs) == 0 {
@@ -110,6 +130,7 @@ func LoadFiles(files map[string][]byte, options ...LoadOption) (*Pack, error) {
 type loader struct {
 	pack *Pack
 	file string
+	root *yaml.Node // nil where the file could not be parsed
 	errs LoadErrors
 }
 
@@ -134,7 +155,8 @@ func tooDeep(n *yaml.Node, depth int) *yaml.Node {
 	return nil
 }
 
-func (l *loader) load(b []byte) {
+// parse reads the file's YAML, without a look at the pack.
+func (l *loader) parse(b []byte) {
 	var doc yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	if err := dec.Decode(&doc); err != nil {
@@ -162,7 +184,12 @@ func (l *loader) load(b []byte) {
 		l.fail(&doc, "the file is empty")
 		return
 	}
-	root := doc.Content[0]
+	l.root = doc.Content[0]
+}
+
+// load adds what the file says to the pack.
+func (l *loader) load() {
+	root := l.root
 	m, ok := l.mapping(root, "the file", "pack", "from", "to", "cost", "source", "models", "skip")
 	if !ok {
 		return

@@ -29,9 +29,21 @@ func Documented() *migrate.Pack { return documented() }
 // Community returns what Odoo Community changed from 13.0 to 19.0.
 func Community() *migrate.Pack { return community() }
 
-// Packs returns the packs of this package by name.
+// Packs returns the packs of this package by name; [Named] loads one alone.
 func Packs() map[string]*migrate.Pack {
 	return map[string]*migrate.Pack{"documented": Documented(), "community": Community()}
+}
+
+// Named returns a pack of this package, and whether there is one of the name.
+// Only that one is loaded: reading the rules takes tens of milliseconds, once.
+func Named(name string) (*migrate.Pack, bool) {
+	switch name {
+	case "documented":
+		return Documented(), true
+	case "community":
+		return Community(), true
+	}
+	return nil, false
 }
 
 // Functions returns the Go functions that the packs' rules use, for packs of

@@ -188,3 +188,14 @@ func TestFunctions(t *testing.T) {
 	_, err := functions["rest_of_hundred"].Up([]any{"many"})
 	assert.Error(t, err)
 }
+
+func TestNamed(t *testing.T) {
+	for name, want := range Packs() {
+		got, ok := Named(name)
+		assert.True(t, ok)
+		assert.Same(t, want, got)
+		assert.Equal(t, name, got.Name)
+	}
+	_, ok := Named("nope")
+	assert.False(t, ok)
+}
