@@ -82,7 +82,7 @@ func TestMigrateWithoutATargetWritesNothing(t *testing.T) {
 }
 
 func TestMigrateIntoASystem(t *testing.T) {
-	old, new, a, _ := twoVersions(t, "16.0", "19.0", nil)
+	old, new, a, b := twoVersions(t, "16.0", "19.0", nil)
 	company := made(t, a, "res.partner", map[string]any{"name": "Azure", "is_company": true})
 	person := made(t, a, "res.partner", map[string]any{"name": "Ann", "mobile": "5", "parent_id": company.Value()})
 	m := bridge.Migration{Pack: rules.Community(), Model: "res.partner", IDs: []adapter.ID{person, company}, Target: new}
@@ -115,6 +115,14 @@ func TestMigrateIntoASystem(t *testing.T) {
 			assert.True(t, ok)
 			assert.Equal(t, ids[company], parent.ID, "the reference leads to the target's own record, written before it")
 		}
+	}
+
+	// Again: nothing is written where nothing changed.
+	b.ResetCounters()
+	_, err = old.Migrate(t.Context(), m)
+	require.NoError(t, err)
+	for call := range b.Calls() {
+		assert.NotRegexp(t, `\b(create|write)$`, call)
 	}
 
 	// Again, after a change: nothing new, and the change is there.

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -191,7 +192,11 @@ func (g *migration) write(ctx context.Context, from []adapter.Record) error {
 // put creates or changes a record, and notes which one it is.
 func (g *migration) put(ctx context.Context, target *System, model string, r MigratedRecord, exists bool) (adapter.ID, error) {
 	if exists {
-		return r.ID, target.Update(ctx, model, []adapter.ID{r.ID}, r.Record)
+		changed, err := g.changed(ctx, target, model, r)
+		if err != nil || len(changed) == 0 {
+			return r.ID, err
+		}
+		return r.ID, target.Update(ctx, model, []adapter.ID{r.ID}, changed)
 	}
 	made, err := target.Create(ctx, model, r.Record)
 	if err != nil {
@@ -205,6 +210,50 @@ func (g *migration) put(ctx context.Context, target *System, model string, r Mig
 		return id, &adapter.Error{Code: adapter.CodeOf(err), Message: fmt.Sprintf("it was created as %s, but its external id could not be: a repeated call would create it again", id), Err: err}
 	}
 	return id, nil
+}
+
+// changed are the values that differ from those of the target's record. To
+// write the others again is not harmless: Odoo computes anew what depends on
+// them, such as the taxes of an order's lines when its partner is written.
+func (g *migration) changed(ctx context.Context, target *System, model string, r MigratedRecord) (adapter.Record, error) {
+	records, err := target.readLive(ctx, model, []adapter.ID{r.ID}, slices.Sorted(maps.Keys(r.Record)))
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 {
+		return nil, &adapter.Error{Code: adapter.NotFound, Model: model, Message: fmt.Sprintf("it was written as %s earlier, which the target's user can't see or which was removed", r.ID)}
+	}
+	out := adapter.Record{}
+	for name, v := range r.Record {
+		if !sameValue(g.target.Fields[name].Type, v, records[0][name]) {
+			out[name] = v
+		}
+	}
+	return out, nil
+}
+
+// sameValue compares a value to be written with one that was read.
+func sameValue(kind adapter.FieldType, write, read any) bool {
+	if adapter.IsEmpty(write) && adapter.IsEmpty(read) {
+		return true
+	}
+	switch kind {
+	case adapter.Many2One:
+		a, _ := adapter.IDOf(write)
+		b, _ := adapter.IDOf(read)
+		return a == b
+	case adapter.Many2Many:
+		a, b := relatedIDs(write), relatedIDs(read)
+		byText := func(a, b adapter.ID) int { return strings.Compare(a.String(), b.String()) }
+		slices.SortFunc(a, byText)
+		slices.SortFunc(b, byText)
+		return slices.Equal(a, b)
+	case adapter.Float, adapter.Monetary:
+		return adapter.Record{"": write}.Float("") == adapter.Record{"": read}.Float("")
+	}
+	a, err1 := json.Marshal(write)
+	b, err2 := json.Marshal(read)
+	return err1 == nil && err2 == nil && bytes.Equal(a, b)
 }
 
 // Records of ir.model.data are Odoo's external ids. Ours are in a module of
