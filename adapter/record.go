@@ -255,7 +255,7 @@ func (r Record) Bool(field string) bool {
 func (r Record) Ref(field string) (Ref, bool) { return RefOf(r[field]) }
 
 // RefOf reads a reference from [id, name], {"id": .., "display_name": ..},
-// or a bare id.
+// or a bare id. The name of a record without one is false, as in [7, false].
 func RefOf(v any) (Ref, bool) {
 	switch v := v.(type) {
 	case []any:
@@ -264,7 +264,7 @@ func RefOf(v any) (Ref, bool) {
 		}
 		name, isText := v[1].(string)
 		id, ok := IDOf(v[0])
-		return Ref{ID: id, Name: name}, ok && isText
+		return Ref{ID: id, Name: name}, ok && (isText || v[1] == false)
 	case map[string]any:
 		id, ok := IDOf(v["id"])
 		if !ok {

@@ -21,6 +21,7 @@ const (
 	WarnFieldDropped  = "field_dropped"  // the system lacks the field; the call went on without it
 	WarnFieldReplaced = "field_replaced" // the field has another name in this version
 	WarnValueFilled   = "value_filled"   // an empty value was taken from a documented alternative
+	WarnUntranslated  = "untranslated"   // a part was passed on, or left out, since nobody knows its counterpart in another version
 	WarnValueChanged  = "value_changed"  // a value was rewritten so that the system takes it as meant
 )
 

@@ -55,6 +55,9 @@ type Config struct {
 	RecordTTL time.Duration
 
 	Access Access // nil allows every model and public method
+	// Lenses let systems be used as other versions of their kind, see
+	// [System.As]; by kind.
+	Lenses map[string]Lens
 	// NoAutoExpand keeps search_read from fetching the name, email and phone
 	// of a partner_id that nobody asked for.
 	NoAutoExpand bool
@@ -69,6 +72,7 @@ type Bridge struct {
 	log    *slog.Logger
 
 	mu     sync.RWMutex
+	optics map[string]*optics // by kind
 	links  map[systemName]*link
 	closed bool
 	wait   sync.WaitGroup // closing of retired links
@@ -103,7 +107,15 @@ func New(c Config) (*Bridge, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return &Bridge{config: c, log: c.Logger, links: map[systemName]*link{}}, nil
+	b := &Bridge{config: c, log: c.Logger, optics: map[string]*optics{}, links: map[systemName]*link{}}
+	for kind, l := range c.Lenses {
+		o, err := newOptics(kind, l)
+		if err != nil {
+			return nil, err
+		}
+		b.optics[kind] = o
+	}
+	return b, nil
 }
 
 func setDefault[T int | time.Duration](v *T, value T) {
@@ -123,7 +135,11 @@ func (b *Bridge) System(ctx context.Context, caller Caller, id string) (*System,
 	if err != nil {
 		return nil, err
 	}
-	return &System{bridge: b, link: l, caller: caller}, nil
+	sys := &System{bridge: b, link: l, caller: caller}
+	if v := l.config.PinnedVersion; v != "" {
+		return sys.As(v)
+	}
+	return sys, nil
 }
 
 // Forget drops what the bridge knows of a system: call it when its

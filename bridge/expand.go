@@ -73,7 +73,7 @@ func (s *System) expansionOf(ctx context.Context, model string, fields []string,
 		root.models(&related)
 		e := &expansion{base: root.fields, order: fields, root: root, nested: how == ExpandNested}
 		return e, related, nil
-	case auto && slices.Contains(fields, autoField) && s.bridge.config.Access.check(&s.caller, autoModel, "read") == nil:
+	case auto && slices.Contains(fields, autoField) && s.allowed(ctx, autoModel, "read") == nil:
 		// That partner_id leads to partners is looked up when the system is
 		// asked: what is kept must be found without it.
 		along := &relation{field: autoField, asked: true, node: &node{model: autoModel, fields: autoFields, paths: autoFields}}
@@ -135,7 +135,7 @@ func (s *System) nodeOf(ctx context.Context, model string, paths []string, depth
 		if !f.Type.Relational() || f.Relation == "" {
 			return nil, &adapter.Error{Code: adapter.InvalidArgument, Model: model, Field: head, Message: "field \"" + head + "\" of " + model + " is no relation, so nothing can be read through it"}
 		}
-		if err := s.bridge.config.Access.check(&s.caller, f.Relation, "read"); err != nil {
+		if err := s.allowed(ctx, f.Relation, "read"); err != nil {
 			return nil, err
 		}
 		sub, err := s.nodeOf(ctx, f.Relation, subs[head], depth+1, count)
@@ -237,7 +237,7 @@ func (s *System) follow(ctx context.Context, n *node, records []adapter.Record, 
 		found := make(map[adapter.ID]adapter.Record, len(ids))
 		for chunk := range slices.Chunk(ids, expandChunk) {
 			var others []adapter.Record
-			err := s.link.do(ctx, work{operation: "read", model: rel.node.model, run: func(ctx context.Context, a adapter.Adapter) (err error) {
+			err := s.do(ctx, work{operation: "read", model: rel.node.model, run: func(ctx context.Context, a adapter.Adapter) (err error) {
 				others, err = adapter.Read(ctx, a, rel.node.model, chunk, rel.node.fields)
 				return err
 			}})

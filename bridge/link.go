@@ -24,6 +24,7 @@ type link struct {
 	budget  budget
 	stats   statistics
 	schemas schemas
+	lenses  lenses
 	doubt   doubts
 
 	checked  atomic.Int64 // when the configuration was last looked up, Unix ns

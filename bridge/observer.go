@@ -45,6 +45,9 @@ type ChangeEvent struct {
 	Model                string
 	IDs                  []adapter.ID // as far as they are known
 	Values               any          // what was written, if anything
+	// As is the version in whose words Model and Values are, "" for the
+	// system's own.
+	As string
 }
 
 // BreakerEvent is a change of a breaker's state.

@@ -31,7 +31,7 @@ func (s *System) Operation(ctx context.Context, name string, r OperationRequest)
 		if err := checkMethod(req.Method); err != nil {
 			return Answer{}, err
 		}
-		if err := s.bridge.config.Access.check(&s.caller, req.Model, req.Method); err != nil {
+		if err := s.allowed(ctx, req.Model, req.Method); err != nil {
 			return Answer{}, err
 		}
 		known, its, fits := specific(req)
@@ -39,7 +39,7 @@ func (s *System) Operation(ctx context.Context, name string, r OperationRequest)
 			return s.loose(ctx, req)
 		}
 		op, req = known, its
-	} else if err := s.bridge.config.Access.check(&s.caller, req.Model, name); err != nil {
+	} else if err := s.allowed(ctx, req.Model, name); err != nil {
 		return Answer{}, err
 	}
 	args, err := op.bind(req)
@@ -120,7 +120,7 @@ func (s *System) loose(ctx context.Context, r *OperationRequest) (Answer, error)
 	if op := operations[r.Method]; readingMethods[r.Method] || op != nil && op.kind != changes && op.kind != generic {
 		ctx, warnings := adapter.WithWarnings(scoped.scoped(ctx, &scoped.caller.Scope))
 		var a Answer
-		err := scoped.link.do(ctx, work{operation: r.Method, model: r.Model, run: func(ctx context.Context, sys adapter.Adapter) (err error) {
+		err := scoped.do(ctx, work{operation: r.Method, model: r.Model, run: func(ctx context.Context, sys adapter.Adapter) (err error) {
 			a.Result, err = adapter.Invoke(ctx, sys, call)
 			return err
 		}})
@@ -340,7 +340,7 @@ func (s *System) ask(ctx context.Context, p *plan) (Answer, error) {
 		args.set(p.op, "fields", p.expand.base)
 	}
 	call := p.op.call(p.model, &args)
-	err := s.link.do(ctx, work{operation: p.op.name, model: p.model, run: func(ctx context.Context, sys adapter.Adapter) (err error) {
+	err := s.do(ctx, work{operation: p.op.name, model: p.model, run: func(ctx context.Context, sys adapter.Adapter) (err error) {
 		a.Result, err = invoke(ctx, sys, call)
 		return err
 	}})

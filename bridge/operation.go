@@ -258,9 +258,7 @@ func (op *operation) call(model string, args *arguments) adapter.Call {
 					call.Args[i] = map[string]any{}
 				}
 			case Names:
-				if call.Args[i] = []string(v); len(v) == 1 {
-					call.Args[i] = v[0]
-				}
+				call.Args[i] = []string(v) // from 17.0 on nothing else will do
 			default:
 				call.Args[i] = plain(v)
 			}

@@ -63,7 +63,7 @@ func TestOperationsBecomeCalls(t *testing.T) {
 		{"copy", `{"model":"m","id":3,"default":{"name":"x"}}`, `m.copy() default={"name":"x"} ids=[3]`},
 		{"name_create", `{"model":"m","name":"x"}`, `m.name_create() name="x"`},
 		{"default_get", `{"model":"m","fields":["a"]}`, `m.default_get() fields=["a"]`},
-		{"onchange", `{"model":"m","ids":[1],"values":{"a":1},"field_name":"a","field_onchange":{"a":"1"}}`, `m.onchange([1],{"a":1},"a",{"a":"1"})`},
+		{"onchange", `{"model":"m","ids":[1],"values":{"a":1},"field_name":"a","field_onchange":{"a":"1"}}`, `m.onchange([1],{"a":1},["a"],{"a":"1"})`},
 		{"onchange", `{"model":"m","values":{"a":1},"field_name":["a","b"]}`, `m.onchange([],{"a":1},["a","b"],{})`},
 		{"read_group", `{"model":"m","domain":[],"fields":["a:sum"],"groupby":"b","lazy":false,"orderby":"b","limit":1}`, `m.read_group() domain=[] fields=["a:sum"] groupby=["b"] lazy=false limit=1 orderby="b"`},
 		{"formatted_read_group", `{"model":"m","groupby":["b"],"aggregates":["a:sum"],"having":[["a:sum","=",1]]}`, `m.formatted_read_group() aggregates=["a:sum"] groupby=["b"] having=[["a:sum","=",1]]`},

@@ -35,7 +35,7 @@ var (
 // A limit above MaxReadLimit is cut to it, and none is DefaultReadLimit; the
 // answer says when that left records out. NextCursor continues in any case.
 func (s *System) Read(ctx context.Context, r Reading) (Answer, error) {
-	if err := s.may(r.Model, "search_read"); err != nil {
+	if err := s.may(ctx, r.Model, "search_read"); err != nil {
 		return Answer{}, err
 	}
 	switch {
@@ -100,7 +100,7 @@ func (s *System) query(ctx context.Context, r Reading, e *expansion, ours int) (
 		q.Fields = e.base
 	}
 	var page adapter.Page
-	err := s.link.do(ctx, work{operation: "query", model: q.Model, run: func(ctx context.Context, a adapter.Adapter) (err error) {
+	err := s.do(ctx, work{operation: "query", model: q.Model, run: func(ctx context.Context, a adapter.Adapter) (err error) {
 		page, err = a.Query(ctx, q)
 		return err
 	}})
@@ -128,7 +128,7 @@ func (s *System) query(ctx context.Context, r Reading, e *expansion, ours int) (
 
 // Fields describes a model: the answer is the JSON of an [adapter.Schema].
 func (s *System) Fields(ctx context.Context, model string) (Answer, error) {
-	if err := s.may(model, "fields_get"); err != nil {
+	if err := s.may(ctx, model, "fields_get"); err != nil {
 		return Answer{}, err
 	}
 	return s.describe(ctx, model)
@@ -138,7 +138,7 @@ func (s *System) describe(ctx context.Context, model string) (Answer, error) {
 	q := question{family: "system", operation: "schema", model: model, kind: schema}
 	return s.kept(ctx, &s.caller.Scope, q, schemaOperation, func(ctx context.Context) (Answer, error) {
 		var described *adapter.Schema
-		err := s.link.do(ctx, work{operation: "schema", model: model, run: func(ctx context.Context, a adapter.Adapter) (err error) {
+		err := s.do(ctx, work{operation: "schema", model: model, run: func(ctx context.Context, a adapter.Adapter) (err error) {
 			described, err = a.Schema(ctx, model)
 			return err
 		}})
@@ -153,9 +153,17 @@ func (s *System) describe(ctx context.Context, model string) (Answer, error) {
 	})
 }
 
+// memo is what a model is remembered under: each version has its own words.
+func (s *System) memo(model string) string {
+	if s.pin == nil {
+		return model
+	}
+	return s.pin.version + " " + model
+}
+
 // schema describes a model for the bridge's own use, in no language.
 func (s *System) schema(ctx context.Context, model string) (*adapter.Schema, error) {
-	if known := s.link.schemas.get(model); known != nil {
+	if known := s.link.schemas.get(s.memo(model)); known != nil {
 		return known, nil
 	}
 	a, err := s.WithScope(adapter.Scope{}).describe(ctx, model)
@@ -166,7 +174,7 @@ func (s *System) schema(ctx context.Context, model string) (*adapter.Schema, err
 	if err := json.Unmarshal(a.Result, described); err != nil {
 		return nil, &adapter.Error{Code: adapter.Internal, Model: model, Message: "a kept description can't be read", Err: err}
 	}
-	s.link.schemas.set(model, described)
+	s.link.schemas.set(s.memo(model), described)
 	return described, nil
 }
 

@@ -24,6 +24,9 @@ type SystemConfig struct {
 	// Version is what the owner says the system's version is, shown until the
 	// system itself was asked.
 	Version string
+	// PinnedVersion is the version that callers of the system speak unless
+	// they say otherwise, see [System.As]; "" is the system's own.
+	PinnedVersion string
 	// MaxConcurrent overrides Config.MaxConcurrent for this system.
 	MaxConcurrent int
 }

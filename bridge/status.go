@@ -133,9 +133,12 @@ func (s *System) CacheStats(ctx context.Context) cache.Stats {
 // the whole system, and tells how many those were, as well as can be told.
 func (s *System) ClearCache(ctx context.Context, model string) int {
 	s.link.schemas.clear()
-	n := s.bridge.config.Cache.Clear(ctx, s.subject(model))
-	if model != "" {
-		n += s.bridge.config.Cache.Clear(ctx, s.subject(model+schemaSuffix))
+	if model == "" {
+		return s.bridge.config.Cache.Clear(ctx, s.subject(""))
+	}
+	n := 0
+	for _, name := range s.names(model) {
+		n += s.bridge.config.Cache.Clear(ctx, s.subject(name)) + s.bridge.config.Cache.Clear(ctx, s.subject(name+schemaSuffix))
 	}
 	return n
 }

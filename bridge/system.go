@@ -15,6 +15,7 @@ type System struct {
 	bridge *Bridge
 	link   *link
 	caller Caller
+	pin    *pin // nil for the system's own version
 }
 
 // ID returns the system's id within its tenant.
@@ -46,7 +47,7 @@ func (s *System) Scope() adapter.Scope { return s.caller.Scope }
 
 // Create makes a record and returns its id together with the values sent.
 func (s *System) Create(ctx context.Context, model string, values adapter.Record) (adapter.Record, error) {
-	if err := s.may(model, "create"); err != nil {
+	if err := s.may(ctx, model, "create"); err != nil {
 		return nil, err
 	}
 	var id adapter.ID
@@ -70,7 +71,7 @@ func (s *System) Create(ctx context.Context, model string, values adapter.Record
 // their ids. A failure in the midst of several calls is an
 // [*adapter.PartialError].
 func (s *System) CreateMany(ctx context.Context, model string, values []adapter.Record) ([]adapter.ID, error) {
-	if err := s.may(model, "create"); err != nil {
+	if err := s.may(ctx, model, "create"); err != nil {
 		return nil, err
 	}
 	var ids []adapter.ID
@@ -87,7 +88,7 @@ func (s *System) CreateMany(ctx context.Context, model string, values []adapter.
 
 // Update changes records. A missing id is ErrNotFound.
 func (s *System) Update(ctx context.Context, model string, ids []adapter.ID, values adapter.Record) error {
-	if err := s.may(model, "write"); err != nil {
+	if err := s.may(ctx, model, "write"); err != nil {
 		return err
 	}
 	err := s.change(ctx, "write", model, func(ctx context.Context, a adapter.Adapter) error {
@@ -102,7 +103,7 @@ func (s *System) Update(ctx context.Context, model string, ids []adapter.ID, val
 // Delete removes records. A missing id is ErrNotFound, on systems that can
 // tell.
 func (s *System) Delete(ctx context.Context, model string, ids []adapter.ID) error {
-	if err := s.may(model, "unlink"); err != nil {
+	if err := s.may(ctx, model, "unlink"); err != nil {
 		return err
 	}
 	err := s.change(ctx, "unlink", model, func(ctx context.Context, a adapter.Adapter) error {
@@ -115,11 +116,11 @@ func (s *System) Delete(ctx context.Context, model string, ids []adapter.ID) err
 }
 
 // may refuses what the caller's roles don't allow, and names that are none.
-func (s *System) may(model, method string) error {
+func (s *System) may(ctx context.Context, model, method string) error {
 	if err := checkModel(model); err != nil {
 		return err
 	}
-	return s.bridge.config.Access.check(&s.caller, model, method)
+	return s.allowed(ctx, model, method)
 }
 
 // scoped prepares the context of a call to the system.
@@ -134,7 +135,14 @@ func (s *System) subject(model string) cache.Subject {
 // change makes a change and sees to it that nothing from before it is served
 // after it. The method decides how much that may be.
 func (s *System) change(ctx context.Context, method, model string, run func(context.Context, adapter.Adapter) error) error {
-	models := touched(model, method)
+	var models []string
+	for _, name := range s.names(model) {
+		for _, m := range touched(name, method) {
+			if !slices.Contains(models, m) {
+				models = append(models, m)
+			}
+		}
+	}
 	subjects := make([]cache.Subject, len(models))
 	for i, m := range models {
 		subjects[i] = s.subject(m)
@@ -149,7 +157,7 @@ func (s *System) change(ctx context.Context, method, model string, run func(cont
 			s.link.schemas.clear()
 		}
 	}()
-	err := s.link.do(s.scoped(ctx, &s.caller.Scope), work{operation: method, model: model, changes: true, run: run})
+	err := s.do(s.scoped(ctx, &s.caller.Scope), work{operation: method, model: model, changes: true, run: run})
 	if adapter.CodeOf(err) == adapter.UnknownOutcome {
 		s.link.doubt.add(models)
 	}
@@ -160,7 +168,7 @@ func (s *System) changed(ctx context.Context, method, model string, ids []adapte
 	if o := s.bridge.config.Observer; o != nil {
 		o.Changed(ctx, ChangeEvent{
 			Tenant: s.link.config.Tenant, System: s.link.config.ID, User: s.caller.User,
-			Operation: method, Model: model, IDs: ids, Values: values,
+			Operation: method, Model: model, IDs: ids, Values: values, As: s.PinnedVersion(),
 		})
 	}
 }
@@ -183,6 +191,10 @@ func (s *System) kept(ctx context.Context, scope *adapter.Scope, q question, op 
 		return Answer{}, err
 	}
 	subject := q.model
+	if s.pin != nil {
+		id.Extra = append(slices.Clip(id.Extra), "as "+s.pin.version+" by "+s.pin.id)
+		q.related = s.relatedNames(&q)
+	}
 	if q.kind == schema {
 		subject += schemaSuffix
 	}
@@ -213,6 +225,30 @@ func (s *System) kept(ctx context.Context, scope *adapter.Scope, q question, op 
 		return Answer{}, bare(err)
 	}
 	return answerOf(v, hit)
+}
+
+// relatedNames are the further models that a question is kept under: the
+// other names of its own and of those it leads to.
+func (s *System) relatedNames(q *question) []string {
+	var out []string
+	add := func(model, suffix string) {
+		for _, name := range s.names(model) {
+			if name+suffix != q.model && !slices.Contains(out, name+suffix) {
+				out = append(out, name+suffix)
+			}
+		}
+	}
+	for _, m := range q.related {
+		add(m, "")
+	}
+	if q.kind == schema {
+		for _, name := range s.names(q.model)[1:] {
+			out = append(out, name+schemaSuffix)
+		}
+		return out
+	}
+	add(q.model, "")
+	return out
 }
 
 // bare gives an error of a context the form of all others.

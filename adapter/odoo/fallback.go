@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/bridgecore/bridgecore/adapter"
-	"github.com/bridgecore/bridgecore/adapter/odoo/internal/schemas"
+	"github.com/bridgecore/bridgecore/adapter/odoo/schemas"
 )
 
 // modelName checks the name of a model and returns the one that the connected

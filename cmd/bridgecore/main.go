@@ -3,10 +3,12 @@
 //	bridgecore demo                     try it: nothing to install or configure
 //	bridgecore user add admin --admin   make the first user
 //	bridgecore serve                    serve the API
+//	bridgecore migrate ...              carry records from one Odoo version to another
 //
 // It is configured by environment variables and a .env file; every command has
-// --help. It ends with 0 when all went well, 1 when something failed, and 2
-// when it was called or configured wrongly.
+// --help. It ends with 0 when all went well, 1 when something failed, 2 when it
+// was called or configured wrongly, and 3 when the work was done and something
+// was found: refused records, problems of coverage, findings, failed tests.
 package main
 
 import (
@@ -31,12 +33,26 @@ const (
 	statusOK     = 0
 	statusFailed = 1
 	statusUsage  = 2
+	statusFound  = 3
 )
 
+const about = "One HTTP API over Odoo 13.0 to 19.0, and records carried between them. Try it: bridgecore demo\n\n" +
+	"Exit status: 0 all went well; 1 something failed; 2 called or configured wrongly; " +
+	"3 done, and something was found (refused records, problems of coverage, findings, failed tests)."
+
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Serve the HTTP API."`
-	Demo    demoCommand    `cmd:"" help:"Serve everything embedded, with simulated Odoo servers behind it, and show it at work."`
-	User    userCommands   `cmd:"" help:"Add users, change their passwords, list them."`
+	Serve serveCommand `cmd:"" help:"Serve the HTTP API."`
+	Demo  demoCommand  `cmd:"" help:"Serve everything embedded, with simulated Odoo servers behind it, and show it at work."`
+	User  userCommands `cmd:"" help:"Add users, change their passwords, list them."`
+
+	Migrate   migrateCommand   `cmd:"" help:"Carry records from one version to another, and back."`
+	Plan      planCommand      `cmd:"" help:"Show what a migration would do."`
+	Coverage  coverageCommand  `cmd:"" help:"Hold a migration against the schemas of both versions."`
+	Diff      diffCommand      `cmd:"" help:"Show what becomes of records, field by field."`
+	Lint      lintCommand      `cmd:"" help:"Look rule packs over."`
+	TestRules testRulesCommand `cmd:"" help:"Run the tests that stand beside the rules of packs."`
+	Packs     packsCommand     `cmd:"" help:"List the rule packs."`
+
 	Keygen  keygenCommand  `cmd:"" help:"Print a new Fernet key for ENCRYPTION_KEY."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
@@ -74,7 +90,7 @@ func run(ctx context.Context, args []string, w world) (status int) {
 	var c commands
 	parser, err := kong.New(&c,
 		kong.Name("bridgecore"),
-		kong.Description("One HTTP API over Odoo 13.0 to 19.0. Try it: bridgecore demo"),
+		kong.Description(about),
 		kong.Writers(w.stdout, w.stderr),
 		kong.Exit(func(code int) { panic(exit(code)) }), //nolint:forbidigo // kong has no other way to stop after --help; caught above
 		kong.UsageOnError(),
@@ -95,6 +111,9 @@ func run(ctx context.Context, args []string, w world) (status int) {
 	w.envFile = c.EnvFile
 	if err := command.Run(w); err != nil {
 		fmt.Fprintln(w.stderr, "bridgecore:", message(err))
+		if e, ok := errors.AsType[ended](err); ok {
+			return e.status
+		}
 		if _, wrong := errors.AsType[config.Errors](err); wrong {
 			return statusUsage
 		}

@@ -95,7 +95,7 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 	}
 	guard := netguard.Guard{Allowed: c.AllowedPrivateNetworks, Private: c.Environment == config.Development}
 	s.bridge, err = bridge.New(bridge.Config{
-		Source: systems.Source(s.store, s.vault), Openers: systems.Openers(guard),
+		Source: systems.Source(s.store, s.vault), Openers: systems.Openers(guard), Lenses: systems.Lenses(),
 		Cache: s.cache, RecordTTL: c.CacheTTL.Duration(), Logger: log,
 		Breaker: breaker.Settings{Failures: c.FailureThreshold, Cooldown: c.RecoveryTimeout.Duration()},
 	})

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bridgecore/bridgecore/adapter/odoo/internal/schemas"
+	"github.com/bridgecore/bridgecore/adapter/odoo/schemas"
 )
 
 // convert turns a written value into a stored one, by the field's type and

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bridgecore/bridgecore/adapter/odoo/internal/schemas"
+	"github.com/bridgecore/bridgecore/adapter/odoo/schemas"
 )
 
 // database is the simulated PostgreSQL: the tables of all models that the

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/bridgecore/bridgecore/adapter/odoo/internal/schemas"
+	"github.com/bridgecore/bridgecore/adapter/odoo/schemas"
 )
 
 // populate makes the records that every database has, the users, and the demo

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bridgecore/bridgecore/adapter/odoo/internal/schemas"
+	"github.com/bridgecore/bridgecore/adapter/odoo/schemas"
 )
 
 // The simulator reads and evaluates domains by itself, with Odoo's own

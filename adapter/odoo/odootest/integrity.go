@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/bridgecore/bridgecore/adapter/odoo/internal/schemas"
+	"github.com/bridgecore/bridgecore/adapter/odoo/schemas"
 )
 
 // needed are the required fields that have no default, so that the caller must

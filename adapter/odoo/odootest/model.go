@@ -3,7 +3,7 @@ package odootest
 import (
 	"strings"
 
-	"github.com/bridgecore/bridgecore/adapter/odoo/internal/schemas"
+	"github.com/bridgecore/bridgecore/adapter/odoo/schemas"
 )
 
 // orderTerm is one sort key of a search.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bridgecore/bridgecore/adapter/odoo/internal/schemas"
+	"github.com/bridgecore/bridgecore/adapter/odoo/schemas"
 )
 
 // delegated are fields that a model keeps with a related record.

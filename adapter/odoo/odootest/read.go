@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/bridgecore/bridgecore/adapter/odoo/internal/schemas"
+	"github.com/bridgecore/bridgecore/adapter/odoo/schemas"
 )
 
 // readOptions say how values are written.

@@ -83,8 +83,8 @@ func New(c Config) *API {
 	if len(c.CORSOrigins) > 0 {
 		a.echo.Use(middleware.CORSWithConfig(middleware.CORSConfig{
 			AllowOrigins:  c.CORSOrigins,
-			AllowHeaders:  []string{"Authorization", "Content-Type", "Accept", "X-Request-ID"},
-			ExposeHeaders: []string{"X-Request-ID", "X-Response-Time", "Retry-After", "Location"},
+			AllowHeaders:  []string{"Authorization", "Content-Type", "Accept", "X-Request-ID", versionHeader},
+			ExposeHeaders: []string{"X-Request-ID", "X-Response-Time", "Retry-After", "Location", versionHeader},
 			MaxAge:        3600,
 		}))
 	}
@@ -94,6 +94,7 @@ func New(c Config) *API {
 	a.registerStatus()
 	a.registerCRUD()
 	a.registerOperations()
+	a.registerMigrate()
 	a.registerCache()
 	a.registerHealth()
 	a.registerDocs()
@@ -233,6 +234,7 @@ func (a *API) spec() huma.Config {
 				{Name: "Systems", Description: "Connected systems of the caller's tenant."},
 				{Name: "Records", Description: "Create, read, update and delete records of any model."},
 				{Name: "Odoo", Description: "Odoo's own operations, the same for every version."},
+				{Name: "Migration", Description: "Records carried from one version to another."},
 				{Name: "Cache", Description: "What is kept of a system's answers."},
 				{Name: "Health", Description: "For load balancers and people."},
 			},

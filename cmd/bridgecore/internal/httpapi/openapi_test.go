@@ -19,6 +19,8 @@ var wanted = []string{
 	"PATCH /api/v1/systems/{system_id}", "DELETE /api/v1/systems/{system_id}",
 	"GET /api/v1/systems/{system_id}/status", "GET /api/v1/systems/{system_id}/fields",
 	"POST /api/v1/systems/{system_id}/crud", "POST /api/v1/systems/{system_id}/odoo/{operation}",
+	"POST /api/v1/systems/{system_id}/migrate", "POST /api/v1/systems/{system_id}/migrate/plan",
+	"POST /api/v1/systems/{system_id}/migrate/coverage", "POST /api/v1/systems/{system_id}/migrate/diff", "GET /api/v1/migrations/packs",
 	"GET /api/v1/systems/{system_id}/cache/stats", "DELETE /api/v1/systems/{system_id}/cache/clear",
 	"GET /health", "GET /livez", "GET /readyz",
 }

@@ -69,7 +69,7 @@ func (a *API) runCRUD(c *echo.Context) error {
 	if err != nil {
 		return err
 	}
-	sys, err := a.system(c.Request().Context(), c.Param("system_id"))
+	sys, err := a.spoken(c)
 	if err != nil {
 		return err
 	}
@@ -236,7 +236,7 @@ func (a *API) registerCRUD() {
 			"Reads are kept for five minutes, or until the model is changed through this server.",
 		errors: []int{400, 403, 404, 409, 413, 415, 422, 429, 501, 502, 503, 504},
 	})
-	op.Parameters = append(op.Parameters, systemParameter())
+	op.Parameters = append(op.Parameters, systemParameter(), versionParameter())
 	a.document(op, reflect.TypeFor[crudRequest](), reflect.TypeFor[crudOutput](), map[string]example{
 		"create": {
 			request: `{"action":"create","model":"res.partner","data":{"name":"Ahmed Al-Saudi","email":"ahmed@example.com","phone":"+966501234567","is_company":false}}`,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -30,6 +31,51 @@ func (a *API) system(ctx context.Context, id string) (*bridge.System, error) {
 	}, id)
 }
 
+// versionHeader names the version in whose words a request is, and its answer.
+const versionHeader = "X-Odoo-Version"
+
+// spoken returns the caller's system in the version that the request speaks,
+// and says in the answer which that is.
+func (a *API) spoken(c *echo.Context) (*bridge.System, error) {
+	r := c.Request()
+	sys, err := a.system(r.Context(), c.Param("system_id"))
+	if err != nil {
+		return nil, err
+	}
+	return speaking(sys, r.Header.Get(versionHeader), c.Response().Header())
+}
+
+func speaking(sys *bridge.System, version string, answer http.Header) (*bridge.System, error) {
+	if version != "" {
+		var err error
+		if sys, err = sys.As(version); err != nil {
+			if e, ok := errors.AsType[*adapter.Error](err); ok && e.Code == adapter.InvalidArgument {
+				return nil, invalid(versionHeader, "%s", e.Message)
+			}
+			return nil, err
+		}
+	}
+	if v := sys.PinnedVersion(); v != "" {
+		answer.Set(versionHeader, v)
+	}
+	return sys, nil
+}
+
+func versionParameter() *huma.Param {
+	return &huma.Param{
+		Name: versionHeader, In: "header", Example: "13.0", Schema: &huma.Schema{Type: huma.TypeString},
+		Description: "The version of Odoo in whose words the request is, if that is not the system's own. Models, fields, filters, orders and values " +
+			"are translated to the system's version, and the answer back; what differs is in the answer's warnings. A field without counterpart is empty " +
+			"when read and left out when written, unless fallback is off: then it is refused, as filters, orders and groupings always are.",
+	}
+}
+
+func versionAnswered() map[string]*huma.Param {
+	return map[string]*huma.Param{versionHeader: {
+		Description: "The version in whose words the answer is, if that is not the system's own", Schema: &huma.Schema{Type: huma.TypeString},
+	}}
+}
+
 var (
 	operationShape    = shapeOf[bridge.OperationRequest]()
 	operationRequests = sync.Pool{New: func() any { return new(bridge.OperationRequest) }}
@@ -53,12 +99,11 @@ func (a *API) runOperation(c *echo.Context) error {
 	if _, err := operationShape.decode(body, request); err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	sys, err := a.system(ctx, c.Param("system_id"))
+	sys, err := a.spoken(c)
 	if err != nil {
 		return err
 	}
-	answer, err := sys.Operation(ctx, c.Param("operation"), *request)
+	answer, err := sys.Operation(c.Request().Context(), c.Param("operation"), *request)
 	if err != nil {
 		return err
 	}
@@ -169,6 +214,7 @@ func (a *API) registerOperations() {
 	op.Parameters = []*huma.Param{
 		systemParameter(),
 		{Name: "operation", In: "path", Required: true, Description: "The operation", Example: "search_read", Schema: &huma.Schema{Type: huma.TypeString, Enum: names}},
+		versionParameter(),
 	}
 	a.document(op, reflect.TypeFor[bridge.OperationRequest](), reflect.TypeFor[operationOutput](), operationExamples)
 	a.echo.POST(echoPath(path), a.runOperation)
@@ -227,7 +273,7 @@ func (a *API) document(op huma.Operation, request, answer reflect.Type, examples
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		"application/json": {Schema: schemas.Schema(request, true, "Request"), Examples: requests},
 	}}
-	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
+	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Headers: versionAnswered(), Content: map[string]*huma.MediaType{
 		"application/json": {Schema: schemas.Schema(answer, true, "Answer"), Examples: answers},
 	}}}
 	problem := schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")

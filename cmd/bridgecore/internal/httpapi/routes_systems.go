@@ -34,6 +34,7 @@ type registerInput struct {
 		SystemID      string     `json:"system_id" minLength:"1" maxLength:"64" pattern:"^[A-Za-z0-9][A-Za-z0-9_.-]*$" patternDescription:"letters, digits, _ . -" doc:"Your name for it, in every path; unique within the tenant" example:"odoo_main"`
 		SystemType    string     `json:"system_type" enum:"odoo" doc:"What it is" example:"odoo"`
 		SystemVersion string     `json:"system_version" enum:"13.0,14.0,15.0,16.0,17.0,18.0,19.0" doc:"The version you expect; /status tells the one that is there" example:"17.0"`
+		PinnedVersion string     `json:"pinned_version,omitempty" enum:",13.0,14.0,15.0,16.0,17.0,18.0,19.0" doc:"The version your app was written for: requests and answers are in its vocabulary unless X-Odoo-Version says otherwise. Empty for the system's own" example:"13.0"`
 		Name          string     `json:"name,omitempty" maxLength:"255" doc:"For people" example:"Odoo Production"`
 		Description   string     `json:"description,omitempty" maxLength:"2000" doc:"For people" example:"Main Odoo instance"`
 		Connection    connection `json:"connection_config" writeOnly:"true" doc:"How to reach it. Kept encrypted and never shown again"`
@@ -44,6 +45,7 @@ type replaceInput struct {
 	SystemPath
 	Body struct {
 		SystemVersion string     `json:"system_version" enum:"13.0,14.0,15.0,16.0,17.0,18.0,19.0" example:"17.0"`
+		PinnedVersion string     `json:"pinned_version,omitempty" enum:",13.0,14.0,15.0,16.0,17.0,18.0,19.0" example:"13.0"`
 		Name          string     `json:"name,omitempty" maxLength:"255" example:"Odoo Production"`
 		Description   string     `json:"description,omitempty" maxLength:"2000" example:"Main Odoo instance"`
 		IsActive      *bool      `json:"is_active,omitempty" doc:"false refuses every use of it; true unless given"`
@@ -55,6 +57,7 @@ type changeInput struct {
 	SystemPath
 	Body struct {
 		SystemVersion *string           `json:"system_version,omitempty" enum:"13.0,14.0,15.0,16.0,17.0,18.0,19.0" example:"18.0"`
+		PinnedVersion *string           `json:"pinned_version,omitempty" enum:",13.0,14.0,15.0,16.0,17.0,18.0,19.0" doc:"An empty text ends the pin" example:"13.0"`
 		Name          *string           `json:"name,omitempty" maxLength:"255" example:"Odoo Production"`
 		Description   *string           `json:"description,omitempty" maxLength:"2000"`
 		IsActive      *bool             `json:"is_active,omitempty" doc:"false refuses every use of it"`
@@ -85,9 +88,10 @@ type registeredSystem struct {
 
 type systemOutput struct {
 	registeredSystem
-	Name        string    `json:"name" example:"Odoo Production"`
-	Description string    `json:"description" example:"Main Odoo instance"`
-	UpdatedAt   time.Time `json:"updated_at" example:"2024-01-15T12:00:00Z"`
+	PinnedVersion string    `json:"pinned_version,omitempty" example:"13.0"`
+	Name          string    `json:"name" example:"Odoo Production"`
+	Description   string    `json:"description" example:"Main Odoo instance"`
+	UpdatedAt     time.Time `json:"updated_at" example:"2024-01-15T12:00:00Z"`
 }
 
 type systemList struct {
@@ -110,7 +114,7 @@ func registered(s *store.System) registeredSystem {
 }
 
 func described(s *store.System) systemOutput {
-	return systemOutput{registered(s), s.Name, s.Description, s.UpdatedAt.UTC().Truncate(time.Second)}
+	return systemOutput{registered(s), s.Pinned, s.Name, s.Description, s.UpdatedAt.UTC().Truncate(time.Second)}
 }
 
 func (a *API) registerSystems() {
@@ -125,7 +129,7 @@ func (a *API) registerSystems() {
 	}, func(ctx context.Context, in *registerInput) (*createdSystem, error) {
 		sys := store.System{
 			TenantID: callFrom(ctx).identity.TenantID, SystemID: in.Body.SystemID, Kind: in.Body.SystemType, Version: in.Body.SystemVersion,
-			Name: in.Body.Name, Description: in.Body.Description, IsActive: true,
+			Pinned: in.Body.PinnedVersion, Name: in.Body.Name, Description: in.Body.Description, IsActive: true,
 		}
 		if err := a.seal(&sys, systems.Connection(in.Body.Connection)); err != nil {
 			return nil, err
@@ -169,7 +173,8 @@ func (a *API) registerSystems() {
 		errors: []int{400, 404, 409, 413, 415, 422},
 	}, func(ctx context.Context, in *replaceInput) (*body[systemOutput], error) {
 		return a.update(ctx, in.SystemID, func(sys *store.System) error {
-			sys.Version, sys.Name, sys.Description = in.Body.SystemVersion, in.Body.Name, in.Body.Description
+			sys.Version, sys.Pinned = in.Body.SystemVersion, in.Body.PinnedVersion
+			sys.Name, sys.Description = in.Body.Name, in.Body.Description
 			sys.IsActive = in.Body.IsActive == nil || *in.Body.IsActive
 			return a.seal(sys, systems.Connection(in.Body.Connection))
 		})
@@ -182,6 +187,7 @@ func (a *API) registerSystems() {
 	}, func(ctx context.Context, in *changeInput) (*body[systemOutput], error) {
 		return a.update(ctx, in.SystemID, func(sys *store.System) error {
 			set(&sys.Version, in.Body.SystemVersion)
+			set(&sys.Pinned, in.Body.PinnedVersion)
 			set(&sys.Name, in.Body.Name)
 			set(&sys.Description, in.Body.Description)
 			set(&sys.IsActive, in.Body.IsActive)

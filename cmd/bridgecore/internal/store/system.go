@@ -19,6 +19,7 @@ type System struct {
 	SystemID     string
 	Kind         string `bun:"system_type"`
 	Version      string `bun:"system_version"`
+	Pinned       string `bun:"pinned_version"` // the version that callers speak unless they say otherwise; "" for the system's own
 	Name         string
 	Description  string
 	IsActive     bool
@@ -64,7 +65,7 @@ func (s *Store) UpdateSystem(ctx context.Context, sys *System) error {
 	updated.Revision++
 	updated.UpdatedAt = now()
 	res, err := s.db.NewUpdate().Model(&updated).
-		Column("system_version", "name", "description", "is_active", "sealed_config", "revision", "updated_at").
+		Column("system_version", "pinned_version", "name", "description", "is_active", "sealed_config", "revision", "updated_at").
 		Where("id = ? AND tenant_id = ? AND revision = ?", sys.ID, sys.TenantID, sys.Revision).Exec(ctx)
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ func Source(s *store.Store, v *vault.Vault) bridge.Source {
 			return bridge.SystemConfig{}, err
 		}
 		return bridge.SystemConfig{
-			Tenant: tenant, ID: sys.SystemID, Kind: sys.Kind, Version: sys.Version, Connection: c,
+			Tenant: tenant, ID: sys.SystemID, Kind: sys.Kind, Version: sys.Version, PinnedVersion: sys.Pinned, Connection: c,
 			// The number tells apart a system that was deleted and registered
 			// anew under the same name.
 			Revision:      strconv.FormatInt(sys.ID, 10) + "." + strconv.FormatInt(sys.Revision, 10),
