@@ -46,7 +46,7 @@ func TestTheHeaderPinsAVersion(t *testing.T) {
 	detail := as13(op+"search", `{"model":"res.partner","domain":[["title","=",1]]}`).problem(422, "invalid_argument")
 	assert.Contains(t, detail, "title")
 	assert.Contains(t, detail, "removed in version 19.0")
-	as13(op+"read", fmt.Sprintf(`{"model":"res.partner","ids":[1],"fields":["title"],"fallback":"off"}`)).problem(422, "invalid_argument")
+	as13(op+"read", `{"model":"res.partner","ids":[1],"fields":["title"],"fallback":"off"}`).problem(422, "invalid_argument")
 	empty := as13(op+"read", `{"model":"res.partner","ids":[1],"fields":["title"]}`).ok(200)
 	assert.Equal(t, []any{map[string]any{"id": 1.0, "title": false}}, empty["result"])
 	detail = as13(op+"get_view", `{"model":"res.partner"}`).problem(501, "unsupported")
