@@ -1,6 +1,7 @@
 package odootest
 
 import (
+	"cmp"
 	"math"
 	"regexp"
 	"slices"
@@ -270,7 +271,7 @@ func (e *env) dotted(t *table, name string, f schemas.Field, rest, op string, v 
 			want, _ := intOf(v)
 			return func(e *env, t *table, id int64) bool {
 				at, err := time.Parse(time.DateTime, dateTime(e.text(t, id, name)))
-				return err == nil && compareNumbers(float64(part(at)), op, float64(want))
+				return err == nil && compared(float64(part(at)), op, float64(want))
 			}, nil
 		case f.Relation != "":
 			return always(false), nil // a model that the simulator has no records of
@@ -435,7 +436,7 @@ func (e *env) compare(t *table, name string, f schemas.Field, op string, v any, 
 			return nil, raise(outOfRange, "integer out of range\n")
 		}
 		return func(e *env, t *table, id int64) bool {
-			return compareNumbers(floatOf(e.value(t, id, name)), op, n)
+			return compared(floatOf(e.value(t, id, name)), op, n)
 		}, nil
 	case "date", "datetime":
 		want, err := e.moment(f, op, v)
@@ -451,7 +452,7 @@ func (e *env) compare(t *table, name string, f schemas.Field, op string, v any, 
 			if cut {
 				have = seconds(have)
 			}
-			return compareText(have, op, want)
+			return compared(have, op, want)
 		}, nil
 	}
 	want, ok := v.(string)
@@ -463,7 +464,7 @@ func (e *env) compare(t *table, name string, f schemas.Field, op string, v any, 
 		if !ok {
 			return op == "!="
 		}
-		return compareText(have, op, want)
+		return compared(have, op, want)
 	}, nil
 }
 
@@ -502,25 +503,7 @@ func number(v any) (float64, error) {
 	return 0, raise(typeError, "unsupported operand type")
 }
 
-func compareNumbers(a float64, op string, b float64) bool {
-	switch op {
-	case "=":
-		return a == b
-	case "!=":
-		return a != b
-	case "<":
-		return a < b
-	case "<=":
-		return a <= b
-	case ">":
-		return a > b
-	case ">=":
-		return a >= b
-	}
-	return false
-}
-
-func compareText(a, op, b string) bool {
+func compared[T cmp.Ordered](a T, op string, b T) bool {
 	switch op {
 	case "=":
 		return a == b
@@ -623,7 +606,7 @@ func (e *env) compareRelation(t *table, name string, f schemas.Field, op string,
 	target := e.get(f.Relation)
 	match := func(e *env, other int64) bool {
 		n, _ := intOf(v)
-		return compareNumbers(float64(other), strings.TrimPrefix(op, "!"), float64(n))
+		return compared(float64(other), strings.TrimPrefix(op, "!"), float64(n))
 	}
 	if s, ok := v.(string); ok {
 		if n, err := strconv.ParseInt(s, 10, 64); err == nil && f.Type == "many2one" && e.major <= 16 {
