@@ -15,7 +15,7 @@ import (
 // scalar is equal for equal scalars and differs for scalars of other types:
 // true, 1 and "1" are three.
 type scalar struct {
-	kind byte // the first letter of null, true, false, string, digits
+	kind byte // n null, t true, f false, s string, d number
 	text string
 }
 

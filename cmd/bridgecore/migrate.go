@@ -109,8 +109,6 @@ func (c migrateCommand) check(plan *migrate.Plan) error {
 		return misused("--resume needs --in and --out: a broken run can't be gone on with in a pipe")
 	case c.Resume && (in != recordfile.NDJSON || out != recordfile.NDJSON):
 		return misused("--resume needs NDJSON on both sides")
-	case c.Resume && c.Down && c.Residue != "":
-		return misused("--resume: a run down can't be gone on with where it reads a residue; start it anew without --resume")
 	}
 	seen := map[string]string{}
 	for _, f := range []struct{ flag, name string }{{"--in", c.In}, {"--out", c.Out}, {"--residue", c.Residue}, {"--side", c.Side}, {"--report", c.Report}} {

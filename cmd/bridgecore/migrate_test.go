@@ -247,6 +247,25 @@ func TestKillAndResume(t *testing.T) {
 	}
 	whole, broken := files("whole"), files("broken")
 	p := newProgram(t)
+	killAndResume(p, records, whole, broken, args)
+
+	// And the way back, which reads the residue.
+	up := whole
+	down := func(f []string) []string {
+		return migrateArgs("--down", "--in="+up[0], "--residue="+up[1], "--out="+f[0], "--report="+f[2], "--every=500", "--workers=1", "--resume")
+	}
+	whole, broken = files("whole down"), files("broken down")
+	whole[1], broken[1] = "", ""
+	killAndResume(p, records, whole, broken, down)
+	first, _, _ := strings.Cut(contentOf(t, whole[0]), "\n")
+	assert.JSONEq(t, `{"id":0,"name":"P0","customer":true,"type":"other","phone":"+0","x_note":""}`, first)
+}
+
+// killAndResume runs the program twice with files to write, once whole, and
+// once killed on the way and resumed.
+func killAndResume(p program, records int, whole, broken []string, args func([]string) []string) {
+	t := p.t
+	t.Helper()
 	status, _, errs := p.run("", args(whole)...)
 	require.Equal(t, statusOK, status, errs)
 	assert.NoFileExists(t, whole[0]+checkpointSuffix)
@@ -296,7 +315,7 @@ func TestKillAndResume(t *testing.T) {
 	status, _, errs = p.run("", args(broken)...)
 	require.Equal(t, statusOK, status, errs)
 	for i, name := range whole {
-		if contentOf(t, name) != contentOf(t, broken[i]) { // too long to be shown
+		if name != "" && contentOf(t, name) != contentOf(t, broken[i]) { // too long to be shown
 			assert.Fail(t, "the bytes differ", filepath.Base(name))
 		}
 	}

@@ -68,6 +68,11 @@ func (c migrateCommand) files(w world, in *input, plan *migrate.Plan) (_ *output
 			if o.residue, err = os.Open(c.Residue); err != nil {
 				return nil, misused("--residue: %w", err)
 			}
+			if o.at != nil {
+				if _, err := o.residue.Seek(o.at.Residue, io.SeekStart); err != nil {
+					return nil, err
+				}
+			}
 		} else if o.residue, err = o.create("--residue", c.Residue, func(k *migrate.Checkpoint) int64 { return k.Residue }); err != nil {
 			return nil, err
 		}
@@ -82,7 +87,7 @@ func (c migrateCommand) files(w world, in *input, plan *migrate.Plan) (_ *output
 			return nil, err
 		}
 	}
-	if in.size > 0 && o.outFile != nil && in.format == recordfile.NDJSON && c.outputFormat() == recordfile.NDJSON && isRegular(o.outFile) && (!c.Down || c.Residue == "") {
+	if in.size > 0 && o.outFile != nil && in.format == recordfile.NDJSON && c.outputFormat() == recordfile.NDJSON && isRegular(o.outFile) && (!o.reads || o.residue == nil || isRegular(o.residue)) {
 		o.run = c.identity(plan)
 		if o.checkpoint = c.Out + checkpointSuffix; o.at == nil {
 			// One of an earlier run would be taken for this one's.
@@ -161,7 +166,7 @@ func (c migrateCommand) identity(plan *migrate.Plan) string {
 // keep stores a checkpoint once everything before it is on the disk.
 func (o *outputs) keep(k migrate.Checkpoint) error {
 	for _, f := range []*os.File{o.outFile, o.residue, o.side} {
-		if f == nil || !isRegular(f) {
+		if f == nil || (f == o.residue && o.reads) || !isRegular(f) {
 			continue
 		}
 		if err := f.Sync(); err != nil {

@@ -72,8 +72,7 @@ func TestTheDocumentedAnswerToTheLetter(t *testing.T) {
 	e := migrating(t)
 	a := e.send("clerk", "POST", migratePath, `{"model":"res.partner","from_version":"13.0","to_version":"19.0","record_ids":[123,124,125]}`)
 	require.Equal(t, 200, a.status, string(a.body))
-	//nolint:testifylint // to the letter, the order of the members included
-	assert.Equal(t, `{"success":true,"migration_path":["13.0","14.0","15.0","16.0","17.0","18.0","19.0"],"migrated":3,"errors":[]}`, strings.TrimSpace(string(a.body)))
+	assert.Equal(t, []string{`{"success":true,"migration_path":["13.0","14.0","15.0","16.0","17.0","18.0","19.0"],"migrated":3,"errors":[]}`, ""}, strings.Split(string(a.body), "\n"))
 }
 
 func TestBadMigrations(t *testing.T) {
