@@ -24,7 +24,7 @@ func TestTheTourGivesWhatItMust(t *testing.T) {
 	var out, errs bytes.Buffer
 	status := run(t.Context(), []string{"demo", "--exit", "--port", "0"}, world{stdin: strings.NewReader(""), stdout: &out, stderr: &errs})
 	require.Equal(t, statusOK, status, "%s\n%s", out.String(), errs.String())
-	for _, want := range []string{"1. Log in", "201 in", `says: Odoo 13.0 has field "move_type" of account.move as "type"`, "The breaker is open", "The breaker is closed again", "All 10 steps gave what they must."} {
+	for _, want := range []string{"1. Log in", "201 in", `says: Odoo 13.0 has field "move_type" of account.move as "type"`, "The breaker is open", "The breaker is closed again", "All 11 steps gave what they must."} {
 		assert.Contains(t, out.String(), want)
 	}
 	assert.Empty(t, errs.String())

@@ -15,11 +15,12 @@ import (
 
 // guide plays the tour: a program that knows nothing but the server's URL.
 type guide struct {
-	scene *scene
-	out   io.Writer
-	web   *http.Client
-	token string
-	steps int
+	scene  *scene
+	out    io.Writer
+	web    *http.Client
+	token  string
+	steps  int
+	speaks string // the version of Odoo in whose words requests are, "" for the system's own
 
 	record json.Number // the partner that was created
 }
@@ -41,6 +42,7 @@ func (s *scene) tour(ctx context.Context, out io.Writer) error {
 		{"Read again: now the answer is kept", g.cached},
 		{"Update it: nothing stale is read afterwards", g.update},
 		{"The same question to three versions", g.versions},
+		{"An app written for Odoo 13.0 meets Odoo 19.0", g.pinned},
 		{"Requests that are refused", g.refused},
 		{"An Odoo goes down: after five failures its breaker opens", g.down},
 		{"It comes back: one probe closes the breaker", g.recovery},
@@ -92,6 +94,9 @@ func (g *guide) ask(ctx context.Context, want int, method, path, body string) (*
 	if r.json.Error.Code != "" {
 		answer = r.json.Error.Code + ": " + shorten(r.json.Detail, 200)
 	}
+	if g.speaks != "" {
+		g.say("   X-Odoo-Version: %s\n", g.speaks)
+	}
 	g.say("   %s %s %s\n     -> %d in %s  %s\n", method, path, shorten(hide(body), 100), r.status, r.took.Round(10*time.Microsecond), answer)
 	if r.status != want {
 		return nil, fmt.Errorf("%s %s answered %d, not %d: %s", method, path, r.status, want, r.body)
@@ -107,6 +112,9 @@ func (g *guide) send(ctx context.Context, method, path, body string) (*reply, er
 	req.Header.Set("Content-Type", "application/json")
 	if g.token != "" {
 		req.Header.Set("Authorization", "Bearer "+g.token)
+	}
+	if g.speaks != "" {
+		req.Header.Set("X-Odoo-Version", g.speaks)
 	}
 	start := time.Now()
 	res, err := g.web.Do(req)
@@ -282,6 +290,27 @@ func (g *guide) versions(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// pinned asks 13.0 and 19.0 in the words of 13.0, of which 19.0 knows neither
+// the fields nor the type of product.
+func (g *guide) pinned(ctx context.Context) error {
+	defer func() { g.speaks = "" }()
+	g.speaks = "13.0"
+	for _, system := range []string{"odoo13", "odoo19"} {
+		r, err := g.ask(ctx, 200, "POST", operationPath(system, "search_read"),
+			`{"model":"sale.order.line","domain":[["product_id.type","=","product"]],"fields":["product_uom","tax_id"],"limit":1,"fallback":"off"}`)
+		if err != nil {
+			return err
+		}
+		var lines []map[string]any
+		if err := json.Unmarshal(r.json.Result, &lines); err != nil || len(lines) != 1 || lines[0]["product_uom"] == nil || lines[0]["tax_id"] == nil {
+			return fmt.Errorf("no line in the words of 13.0: %s", r.body)
+		}
+	}
+	g.speaks = "19.0"
+	_, err := g.ask(ctx, 422, "POST", operationPath("odoo19", "search_read"), `{"model":"sale.order.line","domain":[["product_uom","!=",false]],"fallback":"off"}`)
+	return err
 }
 
 func (g *guide) refused(ctx context.Context) error {
