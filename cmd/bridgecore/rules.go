@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -42,7 +43,7 @@ func found(format string, args ...any) error {
 // folder; names are those of its files. over is the pack that rules of one's
 // own are laid over: one of ours, or "none".
 func loadPack(name, over string) (pack *migrate.Pack, names []string, err error) {
-	if p := odoo.Packs()[name]; p != nil {
+	if p, ok := odoo.Named(name); ok {
 		return p, nil, nil
 	}
 	files, err := packFiles(name)
@@ -57,8 +58,8 @@ func loadPack(name, over string) (pack *migrate.Pack, names []string, err error)
 	if over == "none" {
 		return pack, names, nil
 	}
-	lower := odoo.Packs()[over]
-	if lower == nil {
+	lower, ok := odoo.Named(over)
+	if !ok {
 		return nil, nil, misused("--over: there is no pack %q; it is one of %s, or none", over, strings.Join(slices.Sorted(maps.Keys(odoo.Packs())), ", "))
 	}
 	layered, err := migrate.Layer(lower, pack)
@@ -118,6 +119,22 @@ type ruleFlags struct {
 	Model string `required:"" help:"The model, named as in the version it comes from." placeholder:"MODEL"`
 	From  string `required:"" help:"The old version." placeholder:"VERSION"`
 	To    string `required:"" help:"The new version." placeholder:"VERSION"`
+
+	AnyModel bool `help:"Accept a model that neither the rules nor the snapshot of the old version know: its records pass as they are."`
+}
+
+// known refuses a model that nobody has heard of: most likely its name is
+// misspelt, and its records would pass as they are.
+func (r ruleFlags) known(pack *migrate.Pack) error {
+	models := pack.Models()
+	if r.AnyModel || slices.Contains(models, r.Model) || snapshotOf(r.From, r.Model) != nil {
+		return nil
+	}
+	hint := ""
+	if near := adapter.Nearest(r.Model, models); near != "" {
+		hint = fmt.Sprintf("; did you mean %s?", near)
+	}
+	return misused("neither the rules nor the snapshot of %s know a model %s%s If it is one of your own, --any-model lets its records pass as they are", r.From, r.Model, cmp.Or(hint, "."))
 }
 
 func (r ruleFlags) plan(opts migrate.Options) (*migrate.Plan, error) {
@@ -128,6 +145,9 @@ func (r ruleFlags) plan(opts migrate.Options) (*migrate.Plan, error) {
 	plan, err := pack.CompileWith(r.Model, r.From, r.To, opts)
 	if err != nil {
 		return nil, ended{statusUsage, err}
+	}
+	if err := r.known(pack); err != nil {
+		return nil, err
 	}
 	return plan, nil
 }

@@ -28,7 +28,8 @@ func (p Crossing) rules(writes bool) *migrate.Pack {
 			name = "community"
 		}
 	}
-	return odoo.Packs()[name]
+	pack, _ := odoo.Named(name)
+	return pack
 }
 
 type migrateInput struct {
