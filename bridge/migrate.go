@@ -39,6 +39,10 @@ type Migration struct {
 	// LeaveOut are fields not to write, named as in the new version, also of
 	// lines: such as "state", where records must begin their life as drafts.
 	LeaveOut []string
+	// Strict refuses to write where Target lacks a stored, writable field of
+	// those that are read, instead of leaving it out and saying so. Rules that
+	// give a field which Target lacks are refused in any case.
+	Strict bool
 	// DryRun looks at everything and writes nothing.
 	DryRun bool
 	// OnError says what becomes of the rest when a record is refused:

@@ -214,6 +214,27 @@ func TestMigrateSaysFirstWhatTheTargetWouldRefuse(t *testing.T) {
 	}
 }
 
+// From 16.0 on the documented rules name no field, but 19.0 lacks some all
+// the same.
+func TestMigrateStrictly(t *testing.T) {
+	old, target, a, _ := twoVersions(t, "16.0", "19.0", nil)
+	id := made(t, a, "res.partner", map[string]any{"name": "Ahmed", "mobile": "2"})
+	m := bridge.Migration{Pack: rules.Documented(), Model: "res.partner", IDs: []adapter.ID{id}, Target: target, Strict: true}
+	before := count(t, target, "res.partner", `[]`)
+	_, err := old.Migrate(t.Context(), m)
+	require.ErrorIs(t, err, adapter.ErrInvalidArgument)
+	assert.ErrorContains(t, err, "debit_limit")
+	assert.ErrorContains(t, err, `take pack "community"`)
+	assert.Equal(t, before, count(t, target, "res.partner", `[]`))
+
+	// Fields that are not read are in nobody's way.
+	m.Fields = []string{"name"}
+	got, err := old.Migrate(t.Context(), m)
+	require.NoError(t, err)
+	assert.Len(t, got.Records, 1)
+	assert.Equal(t, before+1, count(t, target, "res.partner", `[]`))
+}
+
 func TestMigrateMistakes(t *testing.T) {
 	old, new, a, _ := twoVersions(t, "16.0", "19.0", nil)
 	id := made(t, a, "res.partner", map[string]any{"name": "Ahmed"})

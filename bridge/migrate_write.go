@@ -56,17 +56,25 @@ func (g *migration) suit(ctx context.Context, opts *migrate.Options) error {
 }
 
 // hold refuses a plan whose rules give what the target does not have.
-// Whatever passes through and is not there goes to the residue instead.
+// Whatever passes through and is not there goes to the residue instead, unless
+// the migration is strict.
 func (g *migration) hold(ctx context.Context, plan *migrate.Plan, source, target *adapter.Schema, opts migrate.Options) (*migrate.Plan, *migrate.Coverage, error) {
 	coverage, err := migrate.CoverageOf(ctx, plan, source, target)
 	if err != nil {
 		return nil, nil, single(err)
 	}
-	var inTheWay []migrate.CoverageFinding
+	var inTheWay, unsaid []migrate.CoverageFinding
 	for _, p := range coverage.Problem(migrate.NotInTarget) {
-		if p.Field != p.To {
+		f := source.Fields[p.Field]
+		switch read := len(g.Fields) == 0 || slices.Contains(g.Fields, p.Field); {
+		case p.Field != p.To:
 			inTheWay = append(inTheWay, p)
+		case g.Strict && read && f.Stored && !f.Readonly:
+			unsaid = append(unsaid, p)
 		}
+	}
+	if len(inTheWay) == 0 {
+		inTheWay = unsaid
 	}
 	if len(inTheWay) > 0 {
 		return nil, nil, &UnsuitableError{System: g.Target.ID(), Pack: g.Pack.Name, Coverage: coverage, Problems: inTheWay}

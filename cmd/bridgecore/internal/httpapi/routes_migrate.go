@@ -122,6 +122,9 @@ func (a *API) registerMigrate() {
 			Pack: in.Body.rules(in.Body.Target != ""), Model: in.Body.Model, From: in.Body.From, To: in.Body.To,
 			IDs: in.Body.RecordIDs, Fields: in.Body.Fields, Lines: in.Body.Lines, LeaveOut: in.Body.LeaveOut, DryRun: in.Body.DryRun, OnError: in.Body.OnError,
 		}
+		// The documented rules leave most of what Odoo changed unsaid, so that
+		// a server which lacks any field is none of theirs.
+		m.Strict = m.Pack != nil && m.Pack.Name == "documented"
 		if m.Target, err = a.target(ctx, in.Body.Target); err != nil {
 			return nil, err
 		}
