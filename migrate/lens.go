@@ -529,9 +529,6 @@ func (l *Lens) Values(ctx context.Context, values adapter.Record) (adapter.Recor
 	if got.Residue != nil {
 		for _, k := range got.Residue.Kept {
 			for _, f := range sortedKeys(k.Old) {
-				if len(k.New) > 0 && k.New[f] == nil {
-					continue
-				}
 				w := adapter.Warning{Code: adapter.WarnFieldDropped, Model: l.callerM, Field: f, Message: fmt.Sprintf("version %s has no place for %s", l.system, f)}
 				if len(k.New) > 0 {
 					w.Code, w.Message = adapter.WarnValueChanged, fmt.Sprintf("version %s can't hold %s exactly", l.system, f)

@@ -71,3 +71,14 @@ func TestCommonKeysAreReadAsTheyAre(t *testing.T) {
 		assert.True(t, matches, "%s.%s: %v", c.model, c.field, filter)
 	}
 }
+
+// 19.0 has one phone number: which of two was given up is said.
+func TestASecondNumberIsNotLostUnsaid(t *testing.T) {
+	lens, err := Community().Lens("res.partner", "15.0", "19.0", migrate.LensOptions{})
+	require.NoError(t, err)
+	values, warnings, err := lens.Values(t.Context(), adapter.Record{"phone": "222", "mobile": "111"})
+	require.NoError(t, err)
+	assert.Equal(t, adapter.Record{"phone": "222"}, values)
+	require.Len(t, warnings, 1)
+	assert.Equal(t, "mobile", warnings[0].Field)
+}
