@@ -33,7 +33,7 @@ func floor(pkg string) int {
 		// Test beds come above what they test with: odootest and adaptertest
 		// are rooms of the adapter floor.
 		{"adapter/", 3}, {"migrate/odoo", 3},
-		{"migrate", 2}, {"cache", 2}, {"breaker", 2},
+		{"mapping", 2}, {"migrate", 2}, {"cache", 2}, {"breaker", 2},
 		{"adapter", 1},
 	} {
 		if rel == room.prefix || strings.HasPrefix(rel, strings.TrimSuffix(room.prefix, "/")+"/") {
@@ -63,6 +63,7 @@ var only = map[string][]string{
 	"github.com/maypok86/otter":   {"cache", "cmd"},
 	"github.com/sony/gobreaker":   {"breaker"},
 	"github.com/kolo/xmlrpc":      {"adapter/odoo"},
+	"golang.org/x/oauth2":         {"adapter/salesforce", "adapter/sap"},
 	"github.com/labstack/echo":    {"cmd"},
 	"github.com/danielgtaylor":    {"cmd"},
 	"database/sql":                {"cmd"},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"iter"
 )
 
 // Counter counts without fetching.
@@ -42,6 +43,76 @@ type Caller interface {
 // BatchCreator creates many records in one call, all or none.
 type BatchCreator interface {
 	CreateMany(ctx context.Context, model string, values []Record) ([]ID, error)
+}
+
+// Streamer reads everything that matches in one go, better than page by page.
+type Streamer interface {
+	// Stream yields the records that match. It stops at the first error, which
+	// it yields with a nil record. The query has no Offset and no Cursor.
+	Stream(ctx context.Context, q Query) iter.Seq2[Record, error]
+}
+
+// Nester is an adapter of a system that reads and creates nested records by
+// itself. The Fields of a Query may lead through relations, "Account.Name" or
+// "to_Item.Material", to one record or to many; the answer has them in place:
+// {"Account": {"Name": "Azure"}, "to_Item": [{"Material": "TG11"}]}. Values
+// of a new record may hold such lists of records, which are created with it.
+type Nester interface {
+	// Nests does nothing; it says so.
+	Nests()
+}
+
+// Conditional changes a record only if it still is as the caller knew it.
+type Conditional interface {
+	// ETag returns a text that changes whenever the record does. It is opaque
+	// and good for UpdateIf and DeleteIf of the same record alone. A missing
+	// record is ErrNotFound.
+	ETag(ctx context.Context, model string, id ID) (string, error)
+	// UpdateIf is Update of one record that still has the tag. One that has
+	// changed is ErrPreconditionFailed, and stays as it is.
+	UpdateIf(ctx context.Context, model string, id ID, etag string, values Record) error
+	// DeleteIf is Delete of one record that still has the tag.
+	DeleteIf(ctx context.Context, model string, id ID, etag string) error
+}
+
+// Upserter writes a record by a key of its own rather than by its id.
+type Upserter interface {
+	// Upsert changes the record whose field key holds the value, or creates it
+	// with that value if there is none, and says which it did. The field must
+	// be one that the system keeps unique, else ErrInvalidArgument.
+	Upsert(ctx context.Context, model, key, value string, values Record) (id ID, created bool, err error)
+}
+
+// ChangeFeeder tells what changed.
+type ChangeFeeder interface {
+	// Changes returns what changed since the cursor, oldest first. Without a
+	// cursor it returns no changes but the cursor for this moment: take it
+	// first, read everything, then follow. A change may come twice, never not
+	// at all. A cursor that is too old for the system is
+	// ErrPreconditionFailed: read everything again.
+	Changes(ctx context.Context, q ChangeQuery) (ChangePage, error)
+}
+
+// ChangeQuery asks for changes of one model.
+type ChangeQuery struct {
+	Model  string
+	Fields []string // as in Query
+	Cursor string   // opaque: ChangePage.Next of an earlier answer; "" begins now
+	Limit  int      // at most about this many changes; 0 leaves it to the adapter
+}
+
+// Change is one record that was created, changed or deleted.
+type Change struct {
+	ID      ID
+	Deleted bool
+	Record  Record // as it is now; nil when it was deleted
+}
+
+// ChangePage is one answer to a ChangeQuery.
+type ChangePage struct {
+	Changes []Change
+	Next    string // the cursor to go on with, never ""
+	More    bool   // there is more already
 }
 
 // Pinger checks that the system answers.
@@ -174,6 +245,55 @@ func CreateMany(ctx context.Context, a Adapter, model string, values []Record) (
 		return ids, &PartialError{Done: ids, Failed: failed}
 	}
 	return ids, nil
+}
+
+// Nests reports whether the system reads and creates nested records by itself.
+func Nests(a Adapter) bool {
+	_, ok := a.(Nester)
+	return ok
+}
+
+// ETag returns a text that changes whenever the record does, or
+// ErrUnsupported.
+func ETag(ctx context.Context, a Adapter, model string, id ID) (string, error) {
+	if c, ok := a.(Conditional); ok {
+		return c.ETag(ctx, model, id)
+	}
+	return "", unsupported(a, "tell whether a record has changed")
+}
+
+// UpdateIf changes a record that still has the tag, or returns
+// ErrPreconditionFailed, or ErrUnsupported.
+func UpdateIf(ctx context.Context, a Adapter, model string, id ID, etag string, values Record) error {
+	if c, ok := a.(Conditional); ok {
+		return c.UpdateIf(ctx, model, id, etag, values)
+	}
+	return unsupported(a, "tell whether a record has changed")
+}
+
+// DeleteIf removes a record that still has the tag, or returns
+// ErrPreconditionFailed, or ErrUnsupported.
+func DeleteIf(ctx context.Context, a Adapter, model string, id ID, etag string) error {
+	if c, ok := a.(Conditional); ok {
+		return c.DeleteIf(ctx, model, id, etag)
+	}
+	return unsupported(a, "tell whether a record has changed")
+}
+
+// Upsert writes a record by a unique field, or returns ErrUnsupported.
+func Upsert(ctx context.Context, a Adapter, model, key, value string, values Record) (id ID, created bool, err error) {
+	if u, ok := a.(Upserter); ok {
+		return u.Upsert(ctx, model, key, value, values)
+	}
+	return ID{}, false, unsupported(a, "create or update by a key")
+}
+
+// Changes returns what changed since a cursor, or ErrUnsupported.
+func Changes(ctx context.Context, a Adapter, q ChangeQuery) (ChangePage, error) {
+	if f, ok := a.(ChangeFeeder); ok {
+		return f.Changes(ctx, q)
+	}
+	return ChangePage{}, unsupported(a, "tell what changed")
 }
 
 // Ping checks that the system answers; an adapter without a cheaper way is

@@ -17,13 +17,14 @@ type pages struct {
 	adapter.Adapter
 
 	kind    string
+	idField string
 	pages   []adapter.Page
 	err     error
 	queries []adapter.Query
 	create  func(values adapter.Record) (adapter.ID, error)
 }
 
-func (p *pages) Info() adapter.Info { return adapter.Info{Kind: p.kind} }
+func (p *pages) Info() adapter.Info { return adapter.Info{Kind: p.kind, IDField: p.idField} }
 
 func (p *pages) Query(_ context.Context, q adapter.Query) (adapter.Page, error) {
 	p.queries = append(p.queries, q)
@@ -69,7 +70,7 @@ func TestAll(t *testing.T) {
 	byID := []adapter.Order{{Field: "id"}}
 	assert.Equal(t, []adapter.Query{{Model: "m", Offset: 5, Order: byID}, {Model: "m", Cursor: "b", Order: byID}, {Model: "m", Cursor: "c", Order: byID}}, a.queries)
 
-	a = &pages{kind: "salesforce", pages: []adapter.Page{page("b", 1, 2), page("c", 3, 4)}}
+	a = &pages{kind: "salesforce", idField: "Id", pages: []adapter.Page{page("b", 1, 2), page("c", 3, 4)}}
 	ids, err = collect(t, a, adapter.Query{Limit: 4})
 	require.NoError(t, err)
 	assert.Equal(t, []int64{1, 2, 3, 4}, ids, "the limit bounds the whole")
@@ -160,4 +161,99 @@ func TestZeroIDsStayOutOfJSON(t *testing.T) {
 	b, err = json.Marshal(adapter.Attachment{Name: "x"})
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"id": null, "name": "x", "mimetype": "", "size": 0}`, string(b))
+}
+
+// shelf creates all or none, and refuses what is named bad.
+type shelf struct {
+	pages
+
+	calls int
+	err   error // of a chunk that holds "away"
+}
+
+func (s *shelf) CreateMany(_ context.Context, _ string, values []adapter.Record) ([]adapter.ID, error) {
+	s.calls++
+	ids := make([]adapter.ID, len(values))
+	for i, v := range values {
+		switch v.String("name") {
+		case "bad":
+			return nil, adapter.Errorf(adapter.InvalidArgument, "bad is no name")
+		case "away":
+			return nil, s.err
+		}
+		ids[i] = adapter.IntID(v.Int("n"))
+	}
+	return ids, nil
+}
+
+func TestCreateEachFindsTheBadOnes(t *testing.T) {
+	values := make([]adapter.Record, 250)
+	for i := range values {
+		values[i] = adapter.Record{"name": "good", "n": i + 1}
+	}
+	bad := []int{0, 99, 249}
+	for _, i := range bad {
+		values[i]["name"] = "bad"
+	}
+	s := &shelf{}
+	ids, err := adapter.CreateEach(t.Context(), s, "m", values)
+	var partial *adapter.PartialError
+	require.ErrorAs(t, err, &partial)
+	require.Len(t, partial.Failed, len(bad))
+	for i, id := range ids {
+		if err := partial.Failed[i]; err != nil {
+			assert.Contains(t, bad, i)
+			assert.True(t, id.IsZero())
+			assert.Equal(t, adapter.InvalidArgument, adapter.CodeOf(err))
+			continue
+		}
+		assert.Equal(t, adapter.IntID(int64(i+1)), id)
+	}
+	assert.Less(t, s.calls, 60, "halving, not one by one")
+}
+
+func TestCreateEachStopsWhereNothingIsKnown(t *testing.T) {
+	s := &shelf{err: &adapter.Error{Code: adapter.UnknownOutcome, Message: "no answer"}}
+	values := make([]adapter.Record, 250)
+	for i := range values {
+		values[i] = adapter.Record{"name": "good", "n": i + 1}
+	}
+	values[120]["name"] = "away"
+	_, err := adapter.CreateEach(t.Context(), s, "m", values)
+	var partial *adapter.PartialError
+	require.ErrorAs(t, err, &partial)
+	assert.Len(t, partial.Failed, 150)
+	assert.NoError(t, partial.Failed[99])
+	assert.Equal(t, adapter.UnknownOutcome, adapter.CodeOf(partial.Failed[100]), "the chunk was sent")
+	assert.False(t, adapter.Retryable(partial.Failed[100], true))
+	assert.True(t, adapter.Retryable(partial.Failed[200], true), "what was not sent may be sent again")
+	assert.Equal(t, 2, s.calls)
+}
+
+func TestCreateEachOneByOne(t *testing.T) {
+	p := &pages{create: func(v adapter.Record) (adapter.ID, error) {
+		if v.String("name") == "bad" {
+			return adapter.ID{}, adapter.Errorf(adapter.AlreadyExists, "taken")
+		}
+		return adapter.StringID(v.String("name")), nil
+	}}
+	ids, err := adapter.CreateEach(t.Context(), p, "m", []adapter.Record{{"name": "a"}, {"name": "bad"}, {"name": "c"}})
+	var partial *adapter.PartialError
+	require.ErrorAs(t, err, &partial)
+	assert.Equal(t, []adapter.ID{adapter.StringID("a"), {}, adapter.StringID("c")}, ids)
+	assert.ErrorIs(t, partial.Failed[1], adapter.ErrAlreadyExists)
+}
+
+func TestAbilitiesThatAreMissing(t *testing.T) {
+	p := &pages{kind: "plain"}
+	id := adapter.IntID(1)
+	assert.False(t, adapter.Nests(p))
+	_, err := adapter.ETag(t.Context(), p, "m", id)
+	assert.ErrorIs(t, err, adapter.ErrUnsupported)
+	assert.ErrorIs(t, adapter.UpdateIf(t.Context(), p, "m", id, "x", nil), adapter.ErrUnsupported)
+	assert.ErrorIs(t, adapter.DeleteIf(t.Context(), p, "m", id, "x"), adapter.ErrUnsupported)
+	_, _, err = adapter.Upsert(t.Context(), p, "m", "key", "x", nil)
+	assert.ErrorIs(t, err, adapter.ErrUnsupported)
+	_, err = adapter.Changes(t.Context(), p, adapter.ChangeQuery{Model: "m"})
+	assert.ErrorIs(t, err, adapter.ErrUnsupported)
 }

@@ -57,6 +57,7 @@ type Info struct {
 	URL       string `json:"url,omitempty"`       // without user information
 	Database  string `json:"database,omitempty"`
 	UserID    ID     `json:"user_id,omitzero"` // the connected user's id in the system
+	IDField   string `json:"-"`                // the field that holds a record's id, "" for "id"
 }
 
 // Call is one call of a system's own method.

@@ -74,11 +74,15 @@ type Page struct {
 	Truncated bool
 }
 
-// All reads every record that matches, page by page. Without an order it reads
+// All reads every record that matches, page by page, or by the system's own
+// way to stream ([Streamer]). Without an order it reads
 // by id, so that records created or deleted meanwhile neither repeat nor hide
 // others. q.Limit bounds the whole, not a page. It stops at the first error,
 // which it yields with a nil record.
 func All(ctx context.Context, a Adapter, q Query) iter.Seq2[Record, error] {
+	if s, ok := a.(Streamer); ok && q.Cursor == "" && q.Offset == 0 {
+		return s.Stream(ctx, q)
+	}
 	return func(yield func(Record, error) bool) {
 		left := q.Limit
 		if q.Order == nil {
@@ -113,9 +117,10 @@ func All(ctx context.Context, a Adapter, q Query) iter.Seq2[Record, error] {
 	}
 }
 
+// idField is the field that holds a record's id.
 func idField(a Adapter) string {
-	if a.Info().Kind == "salesforce" {
-		return "Id"
+	if name := a.Info().IDField; name != "" {
+		return name
 	}
 	return "id"
 }
