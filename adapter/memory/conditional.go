@@ -68,10 +68,17 @@ func (a *Adapter) unchanged(model string, id adapter.ID, etag string) error {
 // CreateEach implements [adapter.EachCreator]: what one record lacks is no
 // matter of the others.
 func (a *Adapter) CreateEach(ctx context.Context, model string, values []adapter.Record) ([]adapter.ID, error) {
+	return each(ctx, values, func(v adapter.Record) (adapter.ID, error) { return a.Create(ctx, model, v) })
+}
+
+func each(ctx context.Context, values []adapter.Record, create func(adapter.Record) (adapter.ID, error)) ([]adapter.ID, error) {
+	if err := adapter.ContextError(ctx); err != nil {
+		return nil, err
+	}
 	ids := make([]adapter.ID, len(values))
 	failed := map[int]error{}
 	for i, v := range values {
-		id, err := a.Create(ctx, model, v)
+		id, err := create(v)
 		if err != nil {
 			failed[i] = err
 			continue

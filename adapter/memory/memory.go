@@ -201,34 +201,40 @@ func (a *Adapter) CreateMany(ctx context.Context, model string, values []adapter
 		if err != nil {
 			return err
 		}
-		rows := make([]adapter.Record, len(values))
-		for i, v := range values {
-			if rows[i], err = a.store(t, v); err != nil {
-				return err
-			}
-			for name, field := range t.schema.Fields {
-				if _, given := rows[i][name]; given {
-					continue
-				}
-				if field.Required && field.Type != adapter.Boolean {
-					return missing(t.schema, name)
-				}
-				if !computed(field) {
-					rows[i][name] = emptyOf(field.Type)
-				}
-			}
-		}
-		for _, row := range rows {
-			id := t.nextID()
-			row["id"] = id.Value()
-			row["display_name"] = displayName(t.schema, row)
-			t.put(id, row)
-			t.order = append(t.order, id)
-			ids = append(ids, id)
-		}
-		return nil
+		ids, err = a.create(t, values)
+		return err
 	})
 	return ids, err
+}
+
+func (a *Adapter) create(t *table, values []adapter.Record) ([]adapter.ID, error) {
+	var err error
+	rows := make([]adapter.Record, len(values))
+	for i, v := range values {
+		if rows[i], err = a.store(t, v); err != nil {
+			return nil, err
+		}
+		for name, field := range t.schema.Fields {
+			if _, given := rows[i][name]; given {
+				continue
+			}
+			if field.Required && field.Type != adapter.Boolean {
+				return nil, missing(t.schema, name)
+			}
+			if !computed(field) {
+				rows[i][name] = emptyOf(field.Type)
+			}
+		}
+	}
+	ids := make([]adapter.ID, len(rows))
+	for i, row := range rows {
+		ids[i] = t.nextID()
+		row["id"] = ids[i].Value()
+		row["display_name"] = displayName(t.schema, row)
+		t.put(ids[i], row)
+		t.order = append(t.order, ids[i])
+	}
+	return ids, nil
 }
 
 // Update implements [adapter.Adapter]: all of the records or none.
