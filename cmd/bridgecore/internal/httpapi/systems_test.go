@@ -25,7 +25,7 @@ func TestRegistrationsThatAreRefused(t *testing.T) {
 		"no system_id":       {`{"system_type":"odoo","system_version":"17.0",` + connectionConfig + `}`, "system_id"},
 		"spaces in it":       {`{"system_id":"a b","system_type":"odoo","system_version":"17.0",` + connectionConfig + `}`, "system_id"},
 		"a path in it":       {`{"system_id":"../x","system_type":"odoo","system_version":"17.0",` + connectionConfig + `}`, "system_id"},
-		"another type":       {`{"system_id":"a","system_type":"sap","system_version":"17.0",` + connectionConfig + `}`, "system_type"},
+		"another type":       {`{"system_id":"a","system_type":"dynamics","system_version":"17.0",` + connectionConfig + `}`, "system_type"},
 		"an old version":     {`{"system_id":"a","system_type":"odoo","system_version":"12.0",` + connectionConfig + `}`, "system_version"},
 		"a number":           {`{"system_id":"a","system_type":"odoo","system_version":17,` + connectionConfig + `}`, "system_version"},
 		"no connection":      {`{"system_id":"a","system_type":"odoo","system_version":"17.0"}`, "connection_config"},
