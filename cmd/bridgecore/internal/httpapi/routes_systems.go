@@ -36,7 +36,7 @@ type connection struct {
 	Scope          *string       `json:"scope,omitempty" maxLength:"1024" doc:"sap: the scope of the tokens, where the server wants one"`
 	BearerToken    *string       `json:"bearer_token,omitempty" maxLength:"16384" writeOnly:"true" doc:"sap: a token that you renew yourself, in place of a user or a client"`
 	Client         *string       `json:"client,omitempty" maxLength:"3" doc:"sap: the client (sap-client); the system's own unless given" example:"100"`
-	Language       *string       `json:"language,omitempty" maxLength:"2" doc:"sap: the language of texts (sap-language)" example:"EN"`
+	Language       *string       `json:"language,omitempty" maxLength:"35" doc:"sap: the language of texts (sap-language)" example:"EN"`
 	Services       *[]sapService `json:"services,omitempty" maxItems:"200" nullable:"false" doc:"sap: the OData services; those of S/4HANA unless given"`
 	Timeout        *int          `json:"timeout,omitempty" minimum:"1" maximum:"600" doc:"Seconds that one call may take; 30 unless given" example:"30"`
 	MaxConnections *int          `json:"max_connections,omitempty" minimum:"1" maximum:"100" doc:"Connections at once; 10 unless given" example:"10"`
@@ -44,7 +44,7 @@ type connection struct {
 
 type sapService struct {
 	Name    string `json:"name" minLength:"1" maxLength:"128" doc:"The first part of the names of its models" example:"API_BUSINESS_PARTNER"`
-	Path    string `json:"path" minLength:"1" maxLength:"500" doc:"Its path at the server" example:"/sap/opu/odata/sap/API_BUSINESS_PARTNER"`
+	Path    string `json:"path,omitempty" maxLength:"500" doc:"Its path at the server; that of a service of OData v2 by its name unless given" example:"/sap/opu/odata/sap/API_BUSINESS_PARTNER"`
 	Version string `json:"version,omitempty" enum:"v2,v4" doc:"Of OData; its metadata tells it unless given"`
 }
 

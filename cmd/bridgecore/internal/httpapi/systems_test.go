@@ -100,7 +100,7 @@ func TestPrivateNetworksAreRefusedInProduction(t *testing.T) {
 	production := func(g netguard.Guard) option {
 		return func(h *httpapi.Config, b *bridge.Config) {
 			h.Guard, h.Environment = g, "production"
-			b.Openers = systems.Openers(g)
+			b.Openers = systems.Openers(g, nil)
 		}
 	}
 	e := newEnv(t, production(netguard.Guard{}))
@@ -110,8 +110,8 @@ func TestPrivateNetworksAreRefusedInProduction(t *testing.T) {
 
 	// A name says nothing until it is dialled.
 	named := newEnv(t, func(h *httpapi.Config, b *bridge.Config) {
-		h.Guard = netguard.Guard{Private: true}       // as if it were public when it was registered
-		b.Openers = systems.Openers(netguard.Guard{}) // and private when it is dialled
+		h.Guard = netguard.Guard{Private: true}            // as if it were public when it was registered
+		b.Openers = systems.Openers(netguard.Guard{}, nil) // and private when it is dialled
 	})
 	named.register("admin", "main", odoo)
 	a := named.send("clerk", "POST", "/api/v1/systems/main/odoo/search_count", `{"model":"res.partner"}`)

@@ -67,16 +67,17 @@ func TestEveryKindTakesItsMembers(t *testing.T) {
 		kind string
 		m    members
 	}{
-		"odoo":               {"odoo", members{"url": "https://odoo.example.com", "database": "d", "username": "u", "password": "p", "timeout": 5, "max_connections": 3}},
-		"client credentials": {"salesforce", salesforce},
-		"JWT bearer":         {"salesforce", salesforce.but(jwt)},
-		"JWT of a sandbox":   {"salesforce", salesforce.but(jwt).but(members{"audience": "https://test.salesforce.com"})},
-		"refresh token":      {"salesforce", salesforce.but(members{"client_secret": nil, "refresh_token": "canary"})},
-		"refresh and secret": {"salesforce", salesforce.but(members{"refresh_token": "canary", "api_version": "62.0"})},
-		"basic":              {"sap", sap.but(members{"client": "100", "language": "EN"})},
-		"oauth":              {"sap", sap.but(oauth).but(members{"scope": "API"})},
-		"bearer":             {"sap", members{"url": "https://s4.example.com", "bearer_token": "canary"}},
-		"services":           {"sap", sap.but(service("ZMY_SRV", "/sap/opu/odata/sap/ZMY_SRV", "v2"))},
+		"odoo":                {"odoo", members{"url": "https://odoo.example.com", "database": "d", "username": "u", "password": "p", "timeout": 5, "max_connections": 3}},
+		"client credentials":  {"salesforce", salesforce},
+		"JWT bearer":          {"salesforce", salesforce.but(jwt)},
+		"JWT of a sandbox":    {"salesforce", salesforce.but(jwt).but(members{"audience": "https://test.salesforce.com"})},
+		"refresh token":       {"salesforce", salesforce.but(members{"client_secret": nil, "refresh_token": "canary"})},
+		"refresh and secret":  {"salesforce", salesforce.but(members{"refresh_token": "canary", "api_version": "62.0"})},
+		"basic":               {"sap", sap.but(members{"client": "100", "language": "EN"})},
+		"oauth":               {"sap", sap.but(oauth).but(members{"scope": "API"})},
+		"bearer":              {"sap", members{"url": "https://s4.example.com", "bearer_token": "canary"}},
+		"services":            {"sap", sap.but(service("ZMY_SRV", "/sap/opu/odata/sap/ZMY_SRV", "v2"))},
+		"service by its name": {"sap", sap.but(members{"services": []any{members{"name": "ZMY_SRV"}}})},
 	} {
 		c, err := systems.NewConnection(tc.kind, tc.m.json(t))
 		require.NoError(t, err, name)
@@ -128,6 +129,9 @@ func TestCheckNamesTheMemberOfEveryKind(t *testing.T) {
 		"sap: service's path":        {"sap", sap.but(service("A", "https://evil.example/x", "")), "services[0].path"},
 		"sap: path to another host":  {"sap", sap.but(service("A", "//evil.example/x", "")), "services[0].path"},
 		"sap: path with a query":     {"sap", sap.but(service("A", "/x?y", "")), "services[0].path"},
+		"sap: path upwards":          {"sap", sap.but(service("A", "/x/../y", "")), "services[0].path"},
+		"sap: a colon in the user":   {"sap", sap.but(members{"username": "a:b"}), "username"},
+		"sap: the word Bearer":       {"sap", members{"url": "https://s4.example.com", "bearer_token": "Bearer canary"}, "bearer_token"},
 		"sap: service's version":     {"sap", sap.but(service("A", "/x", "v3")), "services[0].version"},
 		"sap: one service twice":     {"sap", sap.but(members{"services": []any{members{"name": "A", "path": "/x"}, members{"name": "A", "path": "/y"}}}), "services[1].name"},
 		"sap: a wrong type":          {"sap", sap.but(members{"username": 5}), ""},

@@ -63,14 +63,14 @@ func (c OdooConnection) Check(guard netguard.Guard) error {
 	return nil
 }
 
-func (c OdooConnection) dial(ctx context.Context, guard netguard.Guard) (adapter.Adapter, error) {
+func (c OdooConnection) dial(ctx context.Context, d dialling) (adapter.Adapter, error) {
 	transport := c.Transport
 	if transport == "auto" {
 		transport = odoo.TransportAuto
 	}
 	client, err := odoo.Dial(ctx, odoo.Config{
 		URL: c.URL, Database: c.Database, Username: c.Username, Password: c.Password, APIKey: c.APIKey,
-		Transport: transport, Timeout: c.timeout(), MaxConns: c.connections(), Control: guard.Control,
+		Transport: transport, Timeout: c.timeout(), MaxConns: c.connections(), Control: d.guard.Control,
 	})
 	if err != nil {
 		return nil, err // not a nil client in the interface

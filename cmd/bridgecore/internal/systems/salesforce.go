@@ -119,6 +119,6 @@ func isRSAKey(text string) bool {
 	return err == nil && isRSA
 }
 
-func (c SalesforceConnection) dial(context.Context, netguard.Guard) (adapter.Adapter, error) {
+func (c SalesforceConnection) dial(context.Context, dialling) (adapter.Adapter, error) {
 	return nil, adapter.Errorf(adapter.Unsupported, "this program was built without the adapter of Salesforce")
 }

@@ -22,7 +22,7 @@ type SAPConnection struct {
 	TokenURL     string       `json:"token_url,omitempty"`
 	ClientID     string       `json:"client_id,omitempty"`
 	ClientSecret string       `json:"client_secret,omitempty"`
-	Scope        string       `json:"scope,omitempty"` // of the tokens, where the server wants one
+	Scope        string       `json:"scope,omitempty"` // of the tokens, several with spaces; most systems need none
 	BearerToken  string       `json:"bearer_token,omitempty"`
 	Client       string       `json:"client,omitempty"`   // sap-client: "100"
 	Language     string       `json:"language,omitempty"` // sap-language: "EN"
@@ -33,7 +33,7 @@ type SAPConnection struct {
 // SAPService is one OData service.
 type SAPService struct {
 	Name    string `json:"name"`
-	Path    string `json:"path"`
+	Path    string `json:"path,omitempty"`    // "" for that of a service of OData v2 by its name
 	Version string `json:"version,omitempty"` // "v2" or "v4"; "" tells it from its metadata
 }
 
@@ -64,8 +64,8 @@ func (c SAPConnection) withoutSecrets() Connection {
 
 var (
 	sapClient   = regexp.MustCompile(`^[0-9]{3}$`)
-	sapLanguage = regexp.MustCompile(`^[A-Za-z]{1,2}$`)
-	serviceName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	sapLanguage = regexp.MustCompile(`^[A-Za-z]{1,3}([-_][A-Za-z0-9]{2,8})*$`)
+	serviceName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,79}$`)
 )
 
 // Check names the member that is wrong.
@@ -80,7 +80,7 @@ func (c SAPConnection) Check(guard netguard.Guard) error {
 	case c.Client != "" && !sapClient.MatchString(c.Client):
 		return wrong("client", "must be three digits, such as 100; left out, the system's own is taken")
 	case c.Language != "" && !sapLanguage.MatchString(c.Language):
-		return wrong("language", "must be one of SAP's language keys, such as EN or D")
+		return wrong("language", "must be a code such as EN")
 	}
 	return c.checkServices()
 }
@@ -91,6 +91,8 @@ func (c SAPConnection) checkWay(guard netguard.Guard) error {
 	switch {
 	case token && (basic || client):
 		return wrong("bearer_token", "stands alone: leave it out, or leave out the user and the client")
+	case strings.ContainsAny(c.BearerToken, " \t\r\n"):
+		return wrong("bearer_token", "must hold no white space; give the token alone, without the word Bearer")
 	case token:
 		return nil
 	case basic && client:
@@ -106,6 +108,8 @@ func (c SAPConnection) checkWay(guard netguard.Guard) error {
 			return wrong("client_secret", "must be given with a token_url")
 		}
 		return nil
+	case strings.Contains(c.Username, ":"):
+		return wrong("username", "must hold no colon")
 	case c.Username == "":
 		return wrong("username", "must be given with a password; or token_url, client_id and client_secret; or a bearer_token")
 	case c.Password == "":
@@ -123,8 +127,8 @@ func (c SAPConnection) checkServices() error {
 			return wrong(at("name"), "must be a name of letters, digits and _, such as API_BUSINESS_PARTNER")
 		case seen[s.Name]:
 			return wrong(at("name"), "%s is named twice", s.Name)
-		case !strings.HasPrefix(s.Path, "/") || strings.ContainsAny(s.Path, "?#\\ ") || strings.HasPrefix(s.Path, "//"):
-			return wrong(at("path"), "must be a path such as /sap/opu/odata/sap/API_BUSINESS_PARTNER")
+		case s.Path != "" && !isPath(s.Path):
+			return wrong(at("path"), "must be a path such as /sap/opu/odata/sap/%s, which is taken where it is left out", s.Name)
 		case s.Version != "" && s.Version != "v2" && s.Version != "v4":
 			return wrong(at("version"), "must be v2 or v4; left out, the service's metadata tells it")
 		}
@@ -133,6 +137,10 @@ func (c SAPConnection) checkServices() error {
 	return nil
 }
 
-func (c SAPConnection) dial(context.Context, netguard.Guard) (adapter.Adapter, error) {
+func isPath(s string) bool {
+	return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") && !strings.ContainsAny(s, "?#\\ ") && !strings.Contains(s, "/..")
+}
+
+func (c SAPConnection) dial(context.Context, dialling) (adapter.Adapter, error) {
 	return nil, adapter.Errorf(adapter.Unsupported, "this program was built without the adapter of SAP")
 }

@@ -14,13 +14,21 @@ import (
 // Tenant writes a tenant's id as package bridge knows it.
 func Tenant(id int64) string { return strconv.FormatInt(id, 10) }
 
+func tenantNumber(tenant, id string) (int64, error) {
+	n, err := strconv.ParseInt(tenant, 10, 64)
+	if err != nil {
+		return 0, adapter.Errorf(adapter.NotFound, "there is no system %q", id)
+	}
+	return n, nil
+}
+
 // Source looks systems up in the store. A system that was deactivated is
 // ErrPermissionDenied.
 func Source(s *store.Store, v *vault.Vault) bridge.Source {
 	return bridge.SourceFunc(func(ctx context.Context, tenant, id string) (bridge.SystemConfig, error) {
-		tenantID, err := strconv.ParseInt(tenant, 10, 64)
+		tenantID, err := tenantNumber(tenant, id)
 		if err != nil {
-			return bridge.SystemConfig{}, adapter.Errorf(adapter.NotFound, "there is no system %q", id)
+			return bridge.SystemConfig{}, err
 		}
 		sys, err := s.System(ctx, tenantID, id)
 		if err != nil {
@@ -46,11 +54,18 @@ func Source(s *store.Store, v *vault.Vault) bridge.Source {
 
 // dialer is a connection that can be dialled.
 type dialer interface {
-	dial(ctx context.Context, guard netguard.Guard) (adapter.Adapter, error)
+	dial(ctx context.Context, d dialling) (adapter.Adapter, error)
 }
 
-// Openers dial systems by their kind, through the guard.
-func Openers(guard netguard.Guard) map[string]bridge.Opener {
+// dialling is what a connection is dialled with.
+type dialling struct {
+	guard   netguard.Guard
+	version string                    // what the owner says the system's version is
+	keep    func(was, now Connection) // stores a secret that took the place of one
+}
+
+// Openers dial systems by their kind, through the guard. The keeper may be nil.
+func Openers(guard netguard.Guard, keeper *Keeper) map[string]bridge.Opener {
 	openers := make(map[string]bridge.Opener, len(kinds))
 	for _, name := range Kinds() {
 		openers[name] = func(ctx context.Context, config bridge.SystemConfig) (adapter.Adapter, error) {
@@ -58,7 +73,7 @@ func Openers(guard netguard.Guard) map[string]bridge.Opener {
 			if !ok {
 				return nil, adapter.Errorf(adapter.Internal, "the connection of system %q can't be dialled", config.ID)
 			}
-			return c.dial(ctx, guard)
+			return c.dial(ctx, dialling{guard, config.Version, func(was, now Connection) { keeper.keep(config.Tenant, config.ID, was, now) }})
 		}
 	}
 	return openers
