@@ -15,10 +15,19 @@ import (
 // relation's records itself: one further read for each relation, whatever the
 // number of records.
 
-const (
-	maxExpandDepth     = 3   // relations in one path
-	maxExpandRelations = 12  // relations in one request
-	expandChunk        = 500 // records in one read
+const expandChunk = 500 // records in one read
+
+// reach bounds how far fields lead through relations.
+type reach struct {
+	depth     int // relations in one path
+	relations int // relations in one request
+}
+
+// callersReach is that of fields that a request brings. Those of a mapping were
+// looked at by people.
+var (
+	callersReach  = reach{depth: 3, relations: 12}
+	mappingsReach = reach{depth: 10, relations: 200}
 )
 
 // autoExpand is what search_read fetches along with a partner_id, as it is
@@ -64,15 +73,7 @@ func (s *System) expansionOf(ctx context.Context, model string, fields []string,
 	dotted := slices.ContainsFunc(fields, func(f string) bool { return strings.Contains(f, ".") })
 	switch {
 	case dotted:
-		count := 0
-		root, err := s.nodeOf(ctx, model, fields, 0, &count)
-		if err != nil {
-			return nil, nil, err
-		}
-		var related []string
-		root.models(&related)
-		e := &expansion{base: root.fields, order: fields, root: root, nested: how == ExpandNested}
-		return e, related, nil
+		return s.expansionTo(ctx, model, fields, how, callersReach)
 	case auto && slices.Contains(fields, autoField) && s.allowed(ctx, autoModel, "read") == nil:
 		// That partner_id leads to partners is looked up when the system is
 		// asked: what is kept must be found without it.
@@ -90,8 +91,18 @@ func (s *System) expansionOf(ctx context.Context, model string, fields []string,
 	return nil, nil, nil
 }
 
+func (s *System) expansionTo(ctx context.Context, model string, fields []string, how Expand, most reach) (*expansion, []string, error) {
+	root, err := s.nodeOf(ctx, model, fields, most, &reach{})
+	if err != nil {
+		return nil, nil, err
+	}
+	var related []string
+	root.models(&related)
+	return &expansion{base: root.fields, order: fields, root: root, nested: how == ExpandNested}, related, nil
+}
+
 // nodeOf resolves paths on a model.
-func (s *System) nodeOf(ctx context.Context, model string, paths []string, depth int, count *int) (*node, error) {
+func (s *System) nodeOf(ctx context.Context, model string, paths []string, most reach, gone *reach) (*node, error) {
 	n := &node{model: model}
 	subs := map[string][]string{}
 	var heads []string
@@ -117,16 +128,16 @@ func (s *System) nodeOf(ctx context.Context, model string, paths []string, depth
 	if len(heads) == 0 {
 		return n, nil
 	}
-	if depth == maxExpandDepth {
-		return nil, wrong("fields", "fields can lead through at most %d relations", maxExpandDepth)
+	if gone.depth == most.depth {
+		return nil, wrong("fields", "fields can lead through at most %d relations", most.depth)
 	}
 	described, err := s.schema(ctx, model)
 	if err != nil {
 		return nil, err
 	}
 	for _, head := range heads {
-		if *count++; *count > maxExpandRelations {
-			return nil, wrong("fields", "fields can lead through at most %d relations in one request", maxExpandRelations)
+		if gone.relations++; gone.relations > most.relations {
+			return nil, wrong("fields", "fields can lead through at most %d relations in one request", most.relations)
 		}
 		f, ok := described.Fields[head]
 		if !ok {
@@ -138,7 +149,9 @@ func (s *System) nodeOf(ctx context.Context, model string, paths []string, depth
 		if err := s.allowed(ctx, f.Relation, "read"); err != nil {
 			return nil, err
 		}
-		sub, err := s.nodeOf(ctx, f.Relation, subs[head], depth+1, count)
+		gone.depth++
+		sub, err := s.nodeOf(ctx, f.Relation, subs[head], most, gone)
+		gone.depth--
 		if err != nil {
 			return nil, err
 		}

@@ -127,7 +127,7 @@ func (l *link) retry(ctx context.Context, w work, attempt int, err error) (time.
 	case w.once, attempt > l.bridge.config.Retries, ctx.Err() != nil,
 		breaker.Rejection(err), errors.As(err, new(*fullError)),
 		errors.As(err, new(*adapter.PartialError)), // a part was done, whatever the rest says
-		adapter.CodeOf(err) == adapter.Timeout, // the caller has waited long enough
+		adapter.CodeOf(err) == adapter.Timeout,     // the caller has waited long enough
 		!adapter.Retryable(err, w.changes):
 		return 0, false
 	}

@@ -214,9 +214,14 @@ func (s *System) subject(model string) cache.Subject {
 // change makes a change and sees to it that nothing from before it is served
 // after it. The method decides how much that may be.
 func (s *System) change(ctx context.Context, method, model string, run func(context.Context, adapter.Adapter) error) error {
+	return s.changeModels(ctx, method, model, nil, run)
+}
+
+// changeModels is change of records of further models too.
+func (s *System) changeModels(ctx context.Context, method, model string, further []string, run func(context.Context, adapter.Adapter) error) error {
 	var models []string
-	for _, name := range s.names(model) {
-		for _, m := range touched(name, method) {
+	for _, name := range slices.Concat(s.names(model), further) {
+		for _, m := range touched(s.Kind(), name, method) {
 			if !slices.Contains(models, m) {
 				models = append(models, m)
 			}
