@@ -45,6 +45,7 @@ type expansion struct {
 	order  []string
 	root   *node
 	nested bool
+	down   bool // the system follows the paths by itself
 	auto   bool // nobody asked: it must not fail what was asked for
 }
 
@@ -98,7 +99,12 @@ func (s *System) expansionTo(ctx context.Context, model string, fields []string,
 	}
 	var related []string
 	root.models(&related)
-	return &expansion{base: root.fields, order: fields, root: root, nested: how == ExpandNested}, related, nil
+	e := &expansion{base: root.fields, order: fields, root: root, nested: how == ExpandNested}
+	nature, err := s.nature(ctx)
+	if nature.nests && s.pin == nil {
+		e.down, e.base = true, fields
+	}
+	return e, related, err
 }
 
 // nodeOf resolves paths on a model.
@@ -205,7 +211,15 @@ func (s *System) expandAnswer(ctx context.Context, p *plan, a Answer) (Answer, e
 type expanded struct{ settled, transient bool }
 
 func (s *System) expandRecords(ctx context.Context, e *expansion, records []adapter.Record, plain bool) (expanded, error) {
-	if !e.auto {
+	switch {
+	case e.down:
+		if !e.nested {
+			for _, r := range records {
+				lay(r, e.root.paths)
+			}
+		}
+		return expanded{settled: true}, nil
+	case !e.auto:
 		return expanded{settled: true}, s.follow(ctx, e.root, records, e.nested, plain)
 	}
 	described, err := s.schema(ctx, e.root.model)
@@ -231,6 +245,41 @@ func (s *System) expandRecords(ctx context.Context, e *expansion, records []adap
 	}
 	s.bridge.log.Debug("partners were not fetched along", "system", s.link.config, "model", e.root.model, "error", err)
 	return expanded{transient: adapter.CodeOf(err) != adapter.PermissionDenied}, nil
+}
+
+// lay puts what a system nested under the paths that were asked for.
+func lay(r adapter.Record, paths []string) {
+	values := make(map[string]any, len(paths))
+	for _, path := range paths {
+		values[path] = at(map[string]any(r), path)
+	}
+	for _, path := range paths {
+		if head, _, deeper := strings.Cut(path, "."); deeper && !slices.Contains(paths, head) {
+			delete(r, head)
+		}
+	}
+	for path, v := range values {
+		r[path] = v
+	}
+}
+
+// at follows a path through nested records; through a list it leads to a list.
+func at(v any, path string) any {
+	switch v := v.(type) {
+	case map[string]any:
+		head, rest, deeper := strings.Cut(path, ".")
+		if !deeper {
+			return v[head]
+		}
+		return at(v[head], rest)
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = at(item, path)
+		}
+		return out
+	}
+	return nil
 }
 
 // follow reads the relations of a node and puts what it finds into the

@@ -32,6 +32,7 @@ type link struct {
 
 	mu      sync.Mutex
 	adapter adapter.Adapter
+	own     nature // of the adapter
 	dialing *dialing
 	retired bool
 	calls   sync.WaitGroup // calls and dials under way; grows only while not retired
@@ -271,7 +272,7 @@ func (l *link) dialNow(ctx context.Context, d *dialing) {
 	l.mu.Lock()
 	l.dialing = nil
 	if d.err == nil {
-		l.adapter = d.adapter
+		l.adapter, l.own = d.adapter, natureOf(d.adapter)
 	}
 	l.mu.Unlock()
 	if d.err == nil {
@@ -304,6 +305,16 @@ func (l *link) info() (adapter.Info, bool) {
 		return adapter.Info{}, false
 	}
 	return l.adapter.Info(), true
+}
+
+// nature is what the adapter said of itself, if it was dialled.
+func (l *link) nature() (nature, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.adapter == nil {
+		return nature{}, false
+	}
+	return l.own, true
 }
 
 // close lets the calls under way end and closes the adapter.
