@@ -86,6 +86,10 @@ type Config struct {
 	// MaxAttachment bounds the files that Attach sends, in bytes; 0 means
 	// DefaultMaxAttachment.
 	MaxAttachment int64
+	// BusinessObjects are the types under which API_CV_ATTACHMENT_SRV keeps the
+	// files of further models, such as "BUS2012" for
+	// "API_PURCHASEORDER_PROCESS_SRV.A_PurchaseOrder".
+	BusinessObjects map[string]string
 
 	// Control, if set, sees each address before it is dialled, after name
 	// resolution, and can refuse it: see net.Dialer.Control. It guards the
