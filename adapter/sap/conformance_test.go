@@ -41,7 +41,9 @@ func harness(t *testing.T, c sap.Config, service string) adaptertest.Harness {
 		Adapter: dial(t, c),
 		Model:   service + ".Samples",
 		Text:    "Name", OptionalText: "Code", Integer: "Count", Float: "Ratio", Boolean: "Flag", Date: "Day", DateTime: "Moment",
-		Lines: "Children", LineModel: service + ".Samples", LineInverse: "ParentID",
+		// A truth value that was never set is null in these services.
+		Values: func() adapter.Record { return adapter.Record{"Flag": false} },
+		Lines:  "Children", LineModel: service + ".Samples", LineInverse: "ParentID",
 		LineValues: func() adapter.Record { return adapter.Record{"Name": "line"} },
 		Readonly:   "CreatedBy",
 		Integers:   []string{"0", "1", "-1", "1000000", "2147483647", "-2147483648"},
@@ -52,6 +54,11 @@ func harness(t *testing.T, c sap.Config, service string) adaptertest.Harness {
 
 func TestConformance(t *testing.T) {
 	srv := saptest.New(t)
+	for _, service := range []string{"ZSAMPLE_SRV", "zsample"} {
+		require.NoError(t, srv.Handle(service, "Add", func(c *saptest.Call) (any, error) {
+			return c.Params["A"].(int64) + c.Params["B"].(int64), nil
+		}))
+	}
 	for _, service := range []string{"ZSAMPLE_SRV", "zsample"} {
 		t.Run(service, func(t *testing.T) {
 			adaptertest.Run(t, func(t *testing.T) adaptertest.Harness { return harness(t, simulated(srv), service) })

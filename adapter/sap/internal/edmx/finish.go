@@ -23,6 +23,7 @@ func (p *parser) finish() (*Metadata, error) {
 	for _, t := range p.m.Types {
 		p.resolve(t)
 	}
+	p.mirrorConstraints()
 	p.joinSets()
 	p.joinOperations()
 	p.annotate()
@@ -122,6 +123,27 @@ func (p *parser) resolveAssociation(t *Type, nav *Navigation) {
 			pair = [2]string{principal, a.dependent.props[i]}
 		}
 		nav.Constraint = append(nav.Constraint, pair)
+	}
+}
+
+// mirrorConstraints gives a navigation property what is said on the way back:
+// v4 writes on the dependent side alone which properties are equal.
+func (p *parser) mirrorConstraints() {
+	for _, t := range p.m.Types {
+		for _, nav := range t.Navs {
+			target := p.m.Types[nav.Target]
+			if len(nav.Constraint) > 0 || nav.Partner == "" || target == nil {
+				continue
+			}
+			back := target.navs[nav.Partner]
+			if back == nil || back.mirrored {
+				continue
+			}
+			for _, pair := range back.Constraint {
+				nav.Constraint = append(nav.Constraint, [2]string{pair[1], pair[0]})
+			}
+			nav.mirrored = true
+		}
 	}
 }
 

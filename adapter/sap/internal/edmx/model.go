@@ -91,6 +91,7 @@ type Navigation struct {
 	Constraint [][2]string
 
 	association, fromRole, toRole string // v2
+	mirrored                      bool   // Constraint was taken from the way back
 }
 
 // Set is an entity set, or a singleton.
