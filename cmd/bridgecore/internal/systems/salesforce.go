@@ -12,8 +12,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/bridgecore/bridgecore/adapter"
+	"github.com/bridgecore/bridgecore/adapter/salesforce"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
 )
 
@@ -119,6 +121,29 @@ func isRSAKey(text string) bool {
 	return err == nil && isRSA
 }
 
-func (c SalesforceConnection) dial(context.Context, dialling) (adapter.Adapter, error) {
-	return nil, adapter.Errorf(adapter.Unsupported, "this program was built without the adapter of Salesforce")
+func (c SalesforceConnection) dial(ctx context.Context, d dialling) (adapter.Adapter, error) {
+	client, err := salesforce.Dial(ctx, salesforce.Config{
+		URL: c.URL, ClientID: c.ClientID, ClientSecret: c.ClientSecret, Username: c.Username, PrivateKey: c.PrivateKey,
+		Audience: c.Audience, RefreshToken: c.RefreshToken, APIVersion: c.APIVersion,
+		Timeout: c.timeout(), MaxConns: c.connections(), Control: d.guard.Control,
+		OnRefreshToken: c.rotated(d.keep),
+	})
+	if err != nil {
+		return nil, err // not a nil client in the interface
+	}
+	return client, nil
+}
+
+// rotated is told of each refresh token that takes the place of the last.
+func (c SalesforceConnection) rotated(keep func(was, now Connection)) func(string) {
+	var mu sync.Mutex
+	was := c
+	return func(token string) {
+		mu.Lock()
+		defer mu.Unlock()
+		now := was
+		now.RefreshToken = token
+		keep(was, now)
+		was = now
+	}
 }

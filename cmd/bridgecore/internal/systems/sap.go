@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bridgecore/bridgecore/adapter"
+	"github.com/bridgecore/bridgecore/adapter/sap"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
 )
 
@@ -141,6 +142,22 @@ func isPath(s string) bool {
 	return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") && !strings.ContainsAny(s, "?#\\ ") && !strings.Contains(s, "/..")
 }
 
-func (c SAPConnection) dial(context.Context, dialling) (adapter.Adapter, error) {
-	return nil, adapter.Errorf(adapter.Unsupported, "this program was built without the adapter of SAP")
+func (c SAPConnection) dial(ctx context.Context, d dialling) (adapter.Adapter, error) {
+	services := make([]sap.Service, len(c.Services))
+	for i, s := range c.Services {
+		services[i] = sap.Service{Name: s.Name, Path: s.Path, Version: s.Version}
+	}
+	if len(services) == 0 {
+		services = nil // those of S/4HANA
+	}
+	client, err := sap.Dial(ctx, sap.Config{
+		URL: c.URL, Username: c.Username, Password: c.Password,
+		TokenURL: c.TokenURL, ClientID: c.ClientID, ClientSecret: c.ClientSecret, Scopes: strings.Fields(c.Scope), BearerToken: c.BearerToken,
+		Client: c.Client, Language: c.Language, Services: services, Version: d.version,
+		Timeout: c.timeout(), MaxConns: c.connections(), Control: d.guard.Control,
+	})
+	if err != nil {
+		return nil, err // not a nil client in the interface
+	}
+	return client, nil
 }
