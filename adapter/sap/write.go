@@ -212,7 +212,15 @@ func (e *each) send(ctx context.Context, from, to int) {
 			continue
 		}
 		outcome := outcomes[i-from]
-		if outcome.Fault != nil {
+		switch {
+		case outcome.Skipped && e.m.v4():
+			// By its rules v4 does nothing after a part that failed.
+			e.send(ctx, i, to)
+			return
+		case outcome.Skipped:
+			e.failed[place] = &adapter.Error{Code: adapter.UnknownOutcome, Model: e.m.name, Message: "SAP did not answer to this record of a batch: it may have been created"}
+			continue
+		case outcome.Fault != nil:
 			e.failed[place] = e.m.faultIn(outcome.Fault, 1)
 			continue
 		}
