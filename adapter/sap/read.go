@@ -230,7 +230,11 @@ func (m *model) readPaths(ctx context.Context, paths []string, query string) ([]
 		return nil, err
 	}
 	var rows []map[string]any
-	for _, outcome := range outcomes {
+	for i, outcome := range outcomes {
+		if outcome.Skipped {
+			rest, err := m.readPaths(ctx, paths[i:], query)
+			return append(rows, rest...), err
+		}
 		if fault := outcome.Fault; fault != nil {
 			err := m.service.client.conn.Refused(fault, m.name, false)
 			if err.Code == adapter.NotFound {

@@ -439,12 +439,12 @@ func (m *model) batch(ctx context.Context, sets []wire.ChangeSet) ([]wire.Outcom
 	if m.v4() {
 		req.Header.Set("Odata-Version", "4.0")
 		req.Header.Set("Odata-Maxversion", "4.01")
-		// Without it a service stops at the first part that fails.
-		req.Header.Set("Prefer", "odata.continue-on-error")
 	} else {
 		req.Header.Set("Dataserviceversion", "2.0")
 		req.Header.Set("Maxdataserviceversion", "2.0")
 	}
+	// Without it v4 stops at the first part that fails.
+	req.Header.Set("Prefer", "odata.continue-on-error")
 	return m.service.client.conn.Batch(ctx, req, sets)
 }
 

@@ -212,7 +212,15 @@ func (e *each) send(ctx context.Context, from, to int) {
 			continue
 		}
 		outcome := outcomes[i-from]
-		if outcome.Fault != nil {
+		switch {
+		case outcome.Skipped && e.m.v4():
+			// By its rules v4 does nothing after a part that failed.
+			e.send(ctx, i, to)
+			return
+		case outcome.Skipped:
+			e.failed[place] = &adapter.Error{Code: adapter.UnknownOutcome, Model: e.m.name, Message: "SAP did not answer to this record of a batch: it may have been created"}
+			continue
+		case outcome.Fault != nil:
 			e.failed[place] = e.m.faultIn(outcome.Fault, 1)
 			continue
 		}
@@ -370,10 +378,7 @@ func (w writing) related(out map[string]any, nav *edmx.Navigation, v any) error 
 	}
 	switch {
 	case v == nil || v == false:
-		if w.create {
-			return nil
-		}
-		return m.unsupported(nav.Name, "SAP can't cut %s: clear the fields that hold its key", quote(nav.Name))
+		return w.unbind(out, nav)
 	case isID:
 		return w.bind(out, nav, next, id)
 	case !isObject:
@@ -424,6 +429,9 @@ func (w writing) bind(out map[string]any, nav *edmx.Navigation, next *model, id 
 	if err != nil || next.set == nil {
 		return w.m.wrong(nav.Name, "field '%s' takes the id of a record of %s, not %s", nav.Name, next.name, quote(id.String()))
 	}
+	if done, err := w.bindByProps(out, nav, next, k); done || err != nil {
+		return err
+	}
 	path, err := next.path(k)
 	if err != nil {
 		return w.m.wrong(nav.Name, "field '%s' takes the id of a record of %s", nav.Name, next.name)
@@ -434,5 +442,53 @@ func (w writing) bind(out map[string]any, nav *edmx.Navigation, next *model, id 
 		return nil
 	}
 	out[nav.Name] = map[string]any{"__metadata": map[string]any{"uri": path}}
+	return nil
+}
+
+// bindByProps writes a link as the values of the properties that hold the
+// other's key, where the metadata tell which these are and they may be
+// written: every service understands that.
+func (w writing) bindByProps(out map[string]any, nav *edmx.Navigation, next *model, k key) (bool, error) {
+	values := map[string]any{}
+	for i, keyProp := range next.keyProps() {
+		for _, pair := range nav.Constraint {
+			if pair[1] != keyProp.Name {
+				continue
+			}
+			p := w.m.typ.Prop(pair[0])
+			if p == nil || w.create && !w.m.creatable(p) || !w.create && !w.m.updatable(p) {
+				return false, nil
+			}
+			v, err := w.m.encode(p, k[i])
+			if err != nil {
+				return false, err
+			}
+			values[p.Name] = v
+		}
+	}
+	if len(values) != len(k) {
+		return false, nil
+	}
+	maps.Copy(out, values)
+	return true, nil
+}
+
+// unbind cuts a link by clearing the properties that hold the other's key.
+func (w writing) unbind(out map[string]any, nav *edmx.Navigation) error {
+	if w.create {
+		return nil
+	}
+	cleared := map[string]any{}
+	for _, pair := range nav.Constraint {
+		p := w.m.typ.Prop(pair[0])
+		if p == nil || !p.Nullable || !w.m.updatable(p) {
+			continue
+		}
+		cleared[p.Name] = nil
+	}
+	if len(cleared) == 0 {
+		return w.m.unsupported(nav.Name, "SAP can't cut %s: clear the fields that hold its key", quote(nav.Name))
+	}
+	maps.Copy(out, cleared)
 	return nil
 }

@@ -106,6 +106,9 @@ func Start(c Config) (*Server, error) {
 	if err := s.install(); err != nil {
 		return nil, err
 	}
+	if err := s.masterData(); err != nil {
+		return nil, err
+	}
 	if !c.NoDemo {
 		if err := s.populate(); err != nil {
 			return nil, fmt.Errorf("demo data: %w", err)

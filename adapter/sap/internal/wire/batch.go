@@ -38,6 +38,9 @@ func (s ChangeSet) reads() bool { return len(s) == 1 && s[0].Method == http.Meth
 type Outcome struct {
 	Responses []*Response // of its parts, in order; nil if it failed
 	Fault     *Fault      // why it failed
+	// Skipped says that there was no answer, since the service stopped at one
+	// that failed before.
+	Skipped bool
 }
 
 // Batch sends change sets in one request. They are carried out in order, each
@@ -121,13 +124,21 @@ func readBatch(contentType string, body []byte, sets []ChangeSet) ([]Outcome, er
 	if err != nil {
 		return nil, err
 	}
-	if len(parts) != len(sets) {
+	if len(parts) > len(sets) || len(parts) == 0 && len(sets) > 0 {
 		return nil, fmt.Errorf("batch: %d answers to %d requests", len(parts), len(sets))
 	}
 	outcomes := make([]Outcome, len(sets))
 	for i, p := range parts {
 		if outcomes[i], err = readOutcome(p, sets[i]); err != nil {
 			return nil, err
+		}
+	}
+	if n := len(parts); n < len(sets) {
+		if outcomes[n-1].Fault == nil {
+			return nil, fmt.Errorf("batch: %d answers to %d requests", n, len(sets))
+		}
+		for i := n; i < len(sets); i++ {
+			outcomes[i].Skipped = true
 		}
 	}
 	return outcomes, nil

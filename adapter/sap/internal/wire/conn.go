@@ -203,8 +203,9 @@ func (c *Conn) exchange(ctx context.Context, req Request, state *state, csrf, gr
 	}
 	resp, err := c.transport.RoundTrip(r)
 	if err != nil {
+		err = failure(callCtx, err, t.sent.Load(), req)
 		cancel()
-		return nil, failure(callCtx, err, t.sent.Load(), req)
+		return nil, err
 	}
 	c.session.keep(state, resp.Cookies(), c.now())
 	out := &Response{Status: resp.StatusCode, Header: resp.Header}
