@@ -322,7 +322,7 @@ func (w *rewriter) reference(cond adapter.Cond, at scope, f *field) (adapter.Fil
 		return cond, nil
 	}
 	list, ok := cond.Value.([]any)
-	if _, pair := adapter.RefOf(cond.Value); !ok || pair && op == adapter.Equal || pair && adapterPair(list) {
+	if !ok {
 		list = []any{cond.Value}
 	}
 	values, names := make([]any, 0, len(list)), []any(nil)
@@ -351,16 +351,6 @@ func (w *rewriter) reference(cond adapter.Cond, at scope, f *field) (adapter.Fil
 		return not(parts[0]), nil
 	}
 	return not(parts), nil
-}
-
-// adapterPair tells a reference as it was read, [id, name], from a list of two
-// ids.
-func adapterPair(list []any) bool {
-	if len(list) != 2 {
-		return false
-	}
-	_, isID := idValue(list[0])
-	return isID && !isIDText(list[1])
 }
 
 func isIDText(v any) bool {
@@ -595,7 +585,7 @@ func (w *rewriter) hierarchy(cond adapter.Cond, at scope, f *field, path string)
 		}
 	}
 	values, ok := cond.Value.([]any)
-	if !ok || adapterPair(values) {
+	if !ok {
 		values = []any{cond.Value}
 	}
 	roots, err := w.roots(cond, o, values)
