@@ -28,6 +28,7 @@ func newFake(t *testing.T, routes map[string]http.HandlerFunc) *fake {
 	f := &fake{routes: map[string]http.HandlerFunc{
 		"GET /services/data/v62.0/limits":                     text(`{}`),
 		"POST /services/oauth2/token":                         text(`{"access_token":"` + fakeToken + `","token_type":"Bearer","id":"https://login.salesforce.com/id/00D000000000001AAA/005000000000001AAA"}`),
+		"GET /services/data/v62.0/":                           http.NotFound,
 		"GET /services/data/":                                 text(`[{"version":"61.0"},{"version":"62.0"},{"version":"99.0"}]`),
 		"GET /services/data/v62.0/sobjects/Thing__c/describe": text(thing),
 	}}

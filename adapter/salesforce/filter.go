@@ -187,7 +187,7 @@ func (w *rewriter) cond(cond adapter.Cond, at scope) (adapter.Filter, error) {
 			if children, ok := o.children[name]; ok {
 				return w.children(cond, at, children, rest, more)
 			}
-			return nil, adapter.UnknownField(o.schema, name)
+			return nil, unknownField(o, name)
 		}
 	}
 	if more {

@@ -187,7 +187,7 @@ func (c *Client) orderKey(ctx context.Context, o *object, by adapter.Order) (ord
 		}
 		if !ok {
 			if f, ok = o.relations[name]; !ok {
-				return orderKey{}, adapter.UnknownField(o.schema, name)
+				return orderKey{}, unknownField(o, name)
 			}
 		}
 		if !more {
