@@ -42,6 +42,9 @@ type Harness struct {
 	// TargetField is a text of the referred records that conditions may use
 	// through Reference ("partner_id.ref"), by default their "name".
 	TargetField string
+	// BareReferences says that a reference reads as an id alone, without the
+	// name of the record that it leads to.
+	BareReferences bool
 	// Lines is a one-to-many, LineModel its model and LineInverse the field
 	// there that leads back. LineValues returns what a new line needs besides.
 	Lines, LineModel, LineInverse string

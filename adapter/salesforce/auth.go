@@ -42,14 +42,40 @@ type session struct {
 	until   time.Time // when refused may be tried again
 }
 
-func newSession(c *Config, client *http.Client) *session {
+func newSession(c *Config, transport http.RoundTripper) *session {
 	s := &session{now: time.Now, gate: make(chan struct{}, 1)}
 	s.gate <- struct{}{}
-	grant := granter(c)
+	grant, timeout := granter(c), c.Timeout
 	s.grant = func(ctx context.Context) (*oauth2.Token, error) {
-		return grant(context.WithValue(ctx, oauth2.HTTPClient, client))
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		b := &bound{ctx: ctx, transport: transport}
+		client := &http.Client{
+			Transport:     b,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+		token, err := grant(context.WithValue(ctx, oauth2.HTTPClient, client))
+		if err != nil {
+			return nil, grantError(ctx, err, b.err)
+		}
+		return token, nil
 	}
 	return s
+}
+
+// bound sends requests in a context of their own and remembers how that
+// failed: x/oauth2 drops both in some flows.
+type bound struct {
+	ctx       context.Context
+	transport http.RoundTripper
+	err       error
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (b *bound) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.transport.RoundTrip(r.WithContext(b.ctx))
+	b.err = err
+	return resp, err
 }
 
 // granter returns what asks for an access token in the configured way.
@@ -122,9 +148,6 @@ func (s *session) renew(ctx context.Context, stale int) error {
 		return refusedAgain(refused, left)
 	}
 	token, err := s.grant(ctx)
-	if err != nil {
-		err = grantError(ctx, err)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
@@ -191,10 +214,15 @@ func (e *tokenError) Error() string {
 
 // grantError sorts a failure to get a token. The errors of x/oauth2 hold the
 // answer, which may hold anything, so they are not passed on.
-func grantError(ctx context.Context, err error) error {
+func grantError(ctx context.Context, err, transport error) error {
 	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
-	if !ok {
-		return transportError(ctx, err, false, false)
+	switch {
+	case transport != nil:
+		return transportError(ctx, transport, false, false)
+	case !ok && ctx.Err() != nil:
+		return transportError(ctx, ctx.Err(), false, false)
+	case !ok:
+		return &adapter.Error{Code: adapter.Unavailable, Field: "url", NothingSent: true, Message: "what answers at the token URL is not Salesforce's login"}
 	}
 	native := &tokenError{code: refused.ErrorCode, description: refused.ErrorDescription}
 	if refused.Response != nil {

@@ -25,6 +25,7 @@ type Client struct {
 	version string // "62.0"
 	root    string // "/services/data/v62.0"
 	objects *objectCache
+	uri     int // bytes of the longest address
 }
 
 var (
@@ -58,7 +59,7 @@ func Dial(ctx context.Context, config Config) (*Client, error) {
 		return nil, err
 	}
 	config = config.withDefaults()
-	c := &Client{wire: newWire(&config)}
+	c := &Client{wire: newWire(&config), uri: maxURI}
 	config.ClientSecret, config.PrivateKey, config.RefreshToken, config.OnRefreshToken = "", "", "", nil
 	c.config = config
 	if err := c.connect(ctx); err != nil {

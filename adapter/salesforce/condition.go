@@ -253,7 +253,7 @@ func equalLiteral(cond adapter.Cond, f *field, v any) (literal string, exact boo
 	if !ok {
 		return "", false, badCondition(cond, "compares a text with "+describeValue(v))
 	}
-	return quoted(s), f.kind == kindPicklist || f.CaseSensitive || !cased(s), nil
+	return quoted(s), trimmed(s) && (f.kind == kindPicklist || f.CaseSensitive || !cased(s)), nil
 }
 
 var timeOfDay = regexp.MustCompile(`^[0-2][0-9]:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,3})?Z$`)
@@ -417,7 +417,7 @@ func renderLike(cond adapter.Cond, at place, negated bool) (node, error) {
 			return everything(), nil
 		}
 		return notNull(at.path).loosely(), nil
-	case !folds && cased(pattern):
+	case !folds && cased(pattern), !trimmed(pattern):
 		exact = false
 	}
 	if !negated {

@@ -125,7 +125,7 @@ func (c *Client) Upsert(ctx context.Context, model, key, value string, values ad
 	f, ok := o.field(key)
 	switch {
 	case !ok:
-		return adapter.ID{}, false, notSent(adapter.UnknownField(o.schema, key))
+		return adapter.ID{}, false, unknownField(o, key)
 	case !f.key():
 		return fail(key, quote(key)+" is no external id: Salesforce does not find records by it")
 	case value == "":

@@ -74,7 +74,7 @@ func (c *Client) draftValue(ctx context.Context, d *draft, name string, v any, c
 	}
 	children, ok := o.children[name]
 	if !ok {
-		return notSent(adapter.UnknownField(o.schema, name))
+		return unknownField(o, name)
 	}
 	if !creating {
 		return &adapter.Error{

@@ -187,7 +187,7 @@ func (w *rewriter) cond(cond adapter.Cond, at scope) (adapter.Filter, error) {
 			if children, ok := o.children[name]; ok {
 				return w.children(cond, at, children, rest, more)
 			}
-			return nil, adapter.UnknownField(o.schema, name)
+			return nil, unknownField(o, name)
 		}
 	}
 	if more {
@@ -267,7 +267,7 @@ func (w *rewriter) leaf(cond adapter.Cond, at scope, f *field) (adapter.Filter, 
 		return w.hierarchy(asked, at, f, path)
 	case cond.Op == adapter.EqualOrNone:
 		if adapter.IsEmpty(cond.Value) {
-			return adapter.Always(true), nil
+			return w.leadsTo(at), nil
 		}
 		cond.Op = adapter.Equal
 	}
@@ -287,6 +287,25 @@ func (w *rewriter) leaf(cond adapter.Cond, at scope, f *field) (adapter.Filter, 
 	return cond, nil
 }
 
+// leadsTo holds where the path of a scope leads to a record.
+func (w *rewriter) leadsTo(at scope) adapter.Filter {
+	if at.exists == "" {
+		return adapter.Always(true)
+	}
+	w.places[at.exists] = w.place(at.exists, at)
+	return adapter.Cond{Field: at.exists, Op: adapter.NotEqual, Value: false}
+}
+
+// unless holds where the path of a scope leads to a record that does not
+// fulfil a condition.
+func (w *rewriter) unless(at scope, f adapter.Filter) adapter.Filter {
+	not := adapter.Not{Part: f}
+	if at.exists == "" {
+		return not
+	}
+	return adapter.And{w.leadsTo(at), not}
+}
+
 // reference brings the ids in a condition into their long form. A text that
 // is no id asks for the name of the record that is referred to.
 func (w *rewriter) reference(cond adapter.Cond, at scope, f *field) (adapter.Filter, error) {
@@ -296,7 +315,7 @@ func (w *rewriter) reference(cond adapter.Cond, at scope, f *field) (adapter.Fil
 	}
 	not := func(f adapter.Filter) adapter.Filter {
 		if negated {
-			return adapter.Not{Part: f}
+			return w.unless(at, f)
 		}
 		return f
 	}
@@ -322,7 +341,7 @@ func (w *rewriter) reference(cond adapter.Cond, at scope, f *field) (adapter.Fil
 		return cond, nil
 	}
 	list, ok := cond.Value.([]any)
-	if _, pair := adapter.RefOf(cond.Value); !ok || pair && op == adapter.Equal || pair && adapterPair(list) {
+	if !ok {
 		list = []any{cond.Value}
 	}
 	values, names := make([]any, 0, len(list)), []any(nil)
@@ -351,16 +370,6 @@ func (w *rewriter) reference(cond adapter.Cond, at scope, f *field) (adapter.Fil
 		return not(parts[0]), nil
 	}
 	return not(parts), nil
-}
-
-// adapterPair tells a reference as it was read, [id, name], from a list of two
-// ids.
-func adapterPair(list []any) bool {
-	if len(list) != 2 {
-		return false
-	}
-	_, isID := idValue(list[0])
-	return isID && !isIDText(list[1])
 }
 
 func isIDText(v any) bool {
@@ -425,7 +434,7 @@ func (w *rewriter) anyParent(cond adapter.Cond, at scope, f *field) (adapter.Fil
 		parts = append(parts, part)
 	}
 	if cond.Op == adapter.NotAny {
-		return adapter.Not{Part: parts}, nil
+		return w.unless(at, parts), nil
 	}
 	return parts, nil
 }
@@ -470,6 +479,9 @@ func (w *rewriter) children(cond adapter.Cond, at scope, c *child, rest string, 
 	ids, err := w.c.collect(w.ctx, o, nested, c.Field, cond)
 	if err != nil {
 		return nil, err
+	}
+	if op == adapter.NotIn {
+		return w.unless(at, adapter.Cond{Field: left, Op: adapter.In, Value: ids}), nil
 	}
 	return adapter.Cond{Field: left, Op: op, Value: ids}, nil
 }
@@ -554,9 +566,13 @@ func (c *Client) collect(ctx context.Context, o *object, f adapter.Filter, refer
 	if err != nil {
 		return nil, err
 	}
+	p := &plan{object: o, selection: selectOnly(o, reference), byID: 1, uri: c.uri}
+	if err := c.adopt(ctx, p, compiled); err != nil {
+		return nil, err
+	}
 	seen := map[string]bool{}
 	ids := []any{}
-	rows := c.rows(&plan{object: o, filter: compiled, selection: selectOnly(o, reference), byID: 1})
+	rows := c.rows(p)
 	for {
 		r, ok, err := rows.next(ctx)
 		if err != nil {
@@ -595,7 +611,7 @@ func (w *rewriter) hierarchy(cond adapter.Cond, at scope, f *field, path string)
 		}
 	}
 	values, ok := cond.Value.([]any)
-	if !ok || adapterPair(values) {
+	if !ok {
 		values = []any{cond.Value}
 	}
 	roots, err := w.roots(cond, o, values)

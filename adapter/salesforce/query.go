@@ -96,7 +96,7 @@ func (c *Client) plan(ctx context.Context, q adapter.Query) (*plan, start, error
 	case q.Offset > 0 && q.Cursor != "":
 		return wrong("offset", "offset and cursor can't be used together")
 	}
-	p := &plan{object: o}
+	p := &plan{object: o, uri: c.uri}
 	if p.selection, err = c.selectFields(ctx, o, q.Fields); err != nil {
 		return nil, start{}, err
 	}
@@ -124,6 +124,11 @@ func (c *Client) where(ctx context.Context, p *plan, f adapter.Filter) error {
 	if err != nil {
 		return err
 	}
+	return c.adopt(ctx, p, compiled)
+}
+
+// adopt makes a compiled filter that of a plan.
+func (c *Client) adopt(ctx context.Context, p *plan, compiled filter) error {
 	p.filter = compiled
 	matcher, paths, err := compiled.matcher(ctx, c)
 	if err != nil {
@@ -182,7 +187,7 @@ func (c *Client) orderKey(ctx context.Context, o *object, by adapter.Order) (ord
 		}
 		if !ok {
 			if f, ok = o.relations[name]; !ok {
-				return orderKey{}, adapter.UnknownField(o.schema, name)
+				return orderKey{}, unknownField(o, name)
 			}
 		}
 		if !more {

@@ -36,6 +36,7 @@ type plan struct {
 	order     []orderKey
 	byID      int8   // 1 and -1 when the records come by id
 	sum       uint64 // of what a cursor may continue
+	uri       int    // bytes of an address
 }
 
 type orderKey struct {
@@ -86,11 +87,11 @@ func (p *plan) soql(where node, after string, tail string) string {
 // parts are the filter, in as many pieces as the length of an address needs.
 // A long list of fields goes by another way anyway, where there is more room.
 func (p *plan) parts() (parts []node, disjoint bool, err error) {
-	room := maxURI - 1000 - len(p.selection.list())
-	if room < maxURI/2 {
+	room := p.uri - p.uri/10 - len(p.selection.list())
+	if room < p.uri/2 {
 		room = maxSOQL - 5000 - len(p.selection.list())
 	}
-	parts, disjoint = p.filter.where.split(max(room, 1000))
+	parts, disjoint = p.filter.where.split(room)
 	if len(parts) > maxSplit {
 		return nil, false, &adapter.Error{
 			Code: adapter.InvalidArgument, Model: p.object.Name, Field: "domain", NothingSent: true,
@@ -350,7 +351,7 @@ func (c *Client) query(ctx context.Context, o *object, soql string, batch int) (
 		header["Sforce-Query-Options"] = "batchSize=" + strconv.Itoa(min(max(batch, minBatch), MaxPageSize))
 	}
 	result := &queryResult{}
-	if len(path) > maxURI {
+	if len(path) > c.uri {
 		err := c.composite(ctx, o, []subrequest{{Method: http.MethodGet, URL: path, ReferenceID: "query", Header: header}}, func(r []subresponse) error {
 			return r[0].decode(result, o.Name, "a query")
 		})

@@ -405,3 +405,8 @@ func cloneSchema(s *adapter.Schema) *adapter.Schema {
 	}
 	return &clone
 }
+
+// unknownField is the error for a field that an object lacks.
+func unknownField(o *object, name string) error {
+	return notSent(adapter.UnknownField(o.schema, name))
+}

@@ -116,7 +116,7 @@ func (c *Client) selectPath(ctx context.Context, s *selection, path string, show
 		}
 		return badField(s.object, path, "leads to no other record")
 	}
-	return adapter.UnknownField(s.object.schema, name)
+	return unknownField(s.object, name)
 }
 
 func badField(o *object, path, problem string) error {
@@ -137,6 +137,7 @@ func (c *Client) selectOne(ctx context.Context, s *selection, f *field, rest str
 	}
 	r.shown = r.shown || shown
 	if rest != "" {
+		r.asRef = r.asRef && !shown
 		return c.selectPath(ctx, r.selection, rest, shown, depth+1)
 	}
 	r.asRef = len(r.selection.asked) == 0

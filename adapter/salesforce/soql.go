@@ -351,3 +351,7 @@ func likePattern(s string, contains bool) (literal string, exact bool) {
 
 // cased reports whether two spellings of a text can differ by case alone.
 func cased(s string) bool { return strings.ToLower(s) != strings.ToUpper(s) }
+
+// trimmed reports whether a text has no blanks at its ends. Salesforce drops
+// them from what it stores, and from what it compares with.
+func trimmed(s string) bool { return s == strings.TrimSpace(s) }

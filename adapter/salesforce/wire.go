@@ -62,11 +62,7 @@ func newWire(c *Config) *wire {
 		limit:   c.MaxResponse,
 		pace:    newPace(c.SlowAt, c.StopAt),
 	}
-	w.session = newSession(c, &http.Client{
-		Transport:     w.transport,
-		Timeout:       c.Timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	})
+	w.session = newSession(c, w.transport)
 	return w
 }
 

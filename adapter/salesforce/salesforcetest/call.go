@@ -2,6 +2,7 @@ package salesforcetest
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,8 +99,8 @@ func (c *call) decodeBody(into any) *apiError {
 	return nil
 }
 
-// fail undoes what a call did when it comes to an error; a call that is part
-// of a transaction leaves that to it.
+// begin returns the transaction of a call and what ends it: it
+// undoes what the call did when it comes to an error.
 func (c *call) begin(db *database) (*tx, func(*answer) *answer) {
 	if c.tx != nil {
 		mark := c.tx.mark()
@@ -125,7 +126,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.paths[r.Method+" "+route(r.URL.Path)]++
 	s.mu.Unlock()
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 150<<20))
+	body, err := readBody(w, r)
 	if err != nil {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
@@ -134,6 +135,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.serve(w, r, body)
+}
+
+// readBody reads the body of a request, which may be compressed.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	limited := http.MaxBytesReader(w, r.Body, 150<<20)
+	if r.Header.Get("Content-Encoding") != "gzip" {
+		return io.ReadAll(limited)
+	}
+	unzipped, err := gzip.NewReader(limited)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(unzipped, 150<<20))
 }
 
 // maxURI is how many bytes the address of a request may have, and the headers

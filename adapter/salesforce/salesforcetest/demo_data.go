@@ -94,6 +94,15 @@ func (f *filling) sales(accounts, entries []string) {
 			f.add("OpportunityLineItem", map[string]any{"OpportunityId": opportunity, "PricebookEntryId": entries[0], "Quantity": 3})
 		}
 	}
+	warehouse := f.add("Location", map[string]any{"Name": "Main Warehouse", "LocationType": "Warehouse", "IsInventoryLocation": true})
+	entry := f.server.db.object("PricebookEntry")
+	for i, id := range entries[:4] {
+		if r, ok := entry.table.get(id); ok {
+			f.add("ProductItem", map[string]any{"Product2Id": r.text(entry.at("Product2Id")), "LocationId": warehouse, "QuantityOnHand": 10 * (i + 1), "QuantityUnitOfMeasure": "Each"})
+		}
+	}
+	invoice := f.add("Invoice", map[string]any{"BillingAccountId": accounts[0], "InvoiceDate": "2026-03-01", "DueDate": "2026-03-31", "Status": "Posted"})
+	f.add("InvoiceLine", map[string]any{"InvoiceId": invoice, "Name": "Walnut Desk", "Quantity": 2, "UnitPrice": 480, "TaxAmount": 96})
 	f.add("Task", map[string]any{"Subject": "Call back", "WhatId": accounts[0], "Priority": "High", "ActivityDate": "2026-07-01"})
 }
 

@@ -87,7 +87,11 @@ func (s *Server) describeField(o *object, f *Field) members {
 	}
 	values := []members{}
 	for _, v := range f.Values {
-		values = append(values, members{{"active", true}, {"defaultValue", f.Default == v}, {"label", v}, {"validFor", nil}, {"value", v}})
+		label := v
+		if strings.HasSuffix(f.Name, "CountryCode") {
+			label = countries[f.position(v)].name
+		}
+		values = append(values, members{{"active", true}, {"defaultValue", f.Default == v}, {"label", label}, {"validFor", nil}, {"value", v}})
 	}
 	defaulted := f.Default != nil || f.Type == TypeBoolean || f.Name == "OwnerId" || f.ReadOnly && f.NotNull || f.AutoNumber != "" || f.Type == TypeID
 	var compound any

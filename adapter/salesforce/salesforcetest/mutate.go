@@ -54,7 +54,7 @@ func mistyped(f *Field, v any) *apiError {
 	default:
 		token = "VALUE_NUMBER value " + fmt.Sprint(v)
 	}
-	return &apiError{code: "JSON_PARSER_ERROR", message: fmt.Sprintf("Cannot deserialize instance of %s from %s or request may be missing a required field at [line:1, column:1]", soapType(f), token)}
+	return &apiError{code: "JSON_PARSER_ERROR", message: fmt.Sprintf("Cannot deserialize instance of %s from %s or request may be missing a required field at [line:1, column:1]", strings.TrimPrefix(soapType(f), "xsd:"), token)}
 }
 
 // byExternalID finds the record that {"Account": {"External_Id__c": "x"}} means.
@@ -174,6 +174,9 @@ func (t *tx) save(o *object, old, r row) *apiError {
 		if err := o.rules.before(t, old, r); err != nil {
 			return err
 		}
+	}
+	if err := o.settleAddresses(old, r); err != nil {
+		return err
 	}
 	var missing []string
 	for i := range o.Fields {
@@ -363,6 +366,7 @@ func (t *tx) removeRow(o *object, r row) *apiError {
 	return nil
 }
 
+// undeletable says what keeps a record from being deleted.
 func undeletable(o *object, r row, child *object, referring []row) *apiError {
 	names := make([]string, 0, 5)
 	for _, c := range referring[:min(5, len(referring))] {

@@ -2,6 +2,7 @@ package salesforcetest
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -54,7 +55,21 @@ func (s *Server) prepare(soql string) (*plan, *apiError) {
 	if o == nil {
 		return nil, unsupported(soql, q.from)
 	}
+	if o.Name == "ContentDocumentLink" && !bound(q.where, "ContentDocumentId", "LinkedEntityId") {
+		return nil, malformed(soql, q.from.at, "Implementation restriction: ContentDocumentLink requires a filter by a single Id on ContentDocumentId or LinkedEntityId using the equals operator or multiple Id's using the IN operator.")
+	}
 	return s.db.prepare(q, o)
+}
+
+// bound says whether a condition holds one of the fields to given values.
+func bound(c condition, fields ...string) bool {
+	switch c := c.(type) {
+	case *both:
+		return slices.ContainsFunc(c.parts, func(part condition) bool { return bound(part, fields...) })
+	case *comparison:
+		return (c.operator == "=" || c.operator == "IN") && slices.ContainsFunc(fields, func(f string) bool { return strings.EqualFold(f, c.field.text) })
+	}
+	return false
 }
 
 // batchSize is how many records an answer has: what the client asks for

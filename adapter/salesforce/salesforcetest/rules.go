@@ -38,6 +38,8 @@ func rulesOf(name string) rules {
 		return rules{before: beforeTask}
 	case "ContentVersion":
 		return rules{before: beforeVersion, after: afterVersion}
+	case "InvoiceLine":
+		return rules{before: beforeInvoiceLine, after: totalOfInvoice}
 	case "ContentDocumentLink":
 		return rules{before: beforeLink}
 	}
@@ -502,5 +504,33 @@ func beforeLink(t *tx, old, r row) *apiError {
 			return &apiError{code: "DUPLICATE_VALUE", message: "duplicate value found: " + "LinkedEntityId duplicates value on record with id: " + other.id(), fields: []string{}}
 		}
 	}
+	return nil
+}
+
+func beforeInvoiceLine(t *tx, _, r row) *apiError {
+	o := t.db.object("InvoiceLine")
+	if at := o.at("LineAmount"); r[at] == nil && r[o.at("Quantity")] != nil && r[o.at("UnitPrice")] != nil {
+		r[at] = round(r.number(o.at("Quantity"))*r.number(o.at("UnitPrice")), 2)
+	}
+	return nil
+}
+
+func totalOfInvoice(t *tx, old, r row) *apiError {
+	lines, o := t.db.object("InvoiceLine"), t.db.object("Invoice")
+	line := r
+	if line == nil {
+		line = old
+	}
+	invoice, ok := o.table.get(line.text(lines.at("InvoiceId")))
+	if !ok || invoice.deleted() {
+		return nil
+	}
+	changed := slices.Clone(invoice)
+	net, _ := t.total(lines, "InvoiceId", "LineAmount", invoice.id())
+	tax, _ := t.total(lines, "InvoiceId", "TaxAmount", invoice.id())
+	changed[o.at("TotalAmount")], changed[o.at("TotalTaxAmount")] = net, tax
+	changed[o.at("TotalAmountWithTax")], changed[o.at("Balance")] = round(net+tax, 2), round(net+tax, 2)
+	changed[fieldModstamp], changed[fieldModifiedDate] = t.when, t.when
+	t.put(o, changed)
 	return nil
 }

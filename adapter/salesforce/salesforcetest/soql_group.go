@@ -59,10 +59,9 @@ func (p *plan) prepareGroups() *apiError {
 			a.alias = "expr" + strconv.Itoa(expression)
 			if a.function == "" {
 				a.alias = i.text[strings.LastIndexByte(i.text, '.')+1:]
+			} else {
+				expression++
 			}
-		}
-		if a.function != "" {
-			expression++
 		}
 		p.aggregates = append(p.aggregates, a)
 	}

@@ -245,23 +245,30 @@ func (db *database) fieldValue(o *object, r row, at int) any {
 	return r[at]
 }
 
+// address is the compound value of an address; nil when nothing is set.
 func address(o *object, r row, prefix string) any {
-	value := func(name string) any {
-		if at := o.at(prefix + name); at >= 0 {
-			return r[at]
+	m := members{}
+	filled := false
+	add := func(key, name string) {
+		at := o.at(prefix + name)
+		if at < 0 {
+			return
 		}
+		m = append(m, member{key, r[at]})
+		filled = filled || r[at] != nil
+	}
+	add("city", "City")
+	add("country", "Country")
+	add("countryCode", "CountryCode")
+	m = append(m, member{"geocodeAccuracy", nil}, member{"latitude", nil}, member{"longitude", nil})
+	add("postalCode", "PostalCode")
+	add("state", "State")
+	add("stateCode", "StateCode")
+	add("street", "Street")
+	if !filled {
 		return nil
 	}
-	m := members{
-		{"city", value("City")}, {"country", value("Country")}, {"geocodeAccuracy", nil}, {"latitude", nil}, {"longitude", nil},
-		{"postalCode", value("PostalCode")}, {"state", value("State")}, {"street", value("Street")},
-	}
-	for _, part := range m {
-		if part.value != nil {
-			return m
-		}
-	}
-	return nil
+	return m
 }
 
 func (p *plan) select1(t token, seen map[string]bool) *apiError {

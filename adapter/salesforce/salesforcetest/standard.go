@@ -4,22 +4,27 @@ package salesforcetest
 // that integrations meet, and the custom ones that this simulator adds.
 func standardObjects() []Object {
 	return []Object{
-		{Name: "User", KeyPrefix: "005", NotDeletable: true, Fields: mustFields(userFields)},
+		{Name: "User", KeyPrefix: "005", NotDeletable: true, Fields: addressCodes(mustFields(userFields))},
 		{Name: "Profile", KeyPrefix: "00e", NotDeletable: true, Fields: mustFields(profileFields)},
-		{Name: "Account", KeyPrefix: "001", Fields: mustFields(accountFields)},
-		{Name: "Contact", KeyPrefix: "003", Fields: mustFields(contactFields)},
-		{Name: "Lead", KeyPrefix: "00Q", Fields: mustFields(leadFields)},
+		{Name: "Account", KeyPrefix: "001", Fields: addressCodes(mustFields(accountFields))},
+		{Name: "Contact", KeyPrefix: "003", Fields: addressCodes(mustFields(contactFields))},
+		{Name: "Lead", KeyPrefix: "00Q", Fields: addressCodes(mustFields(leadFields))},
 		{Name: "Opportunity", KeyPrefix: "006", Plural: "Opportunities", Fields: mustFields(opportunityFields)},
 		{Name: "OpportunityLineItem", KeyPrefix: "00k", Label: "Opportunity Product", Fields: mustFields(opportunityLineFields)},
 		{Name: "Product2", KeyPrefix: "01t", Label: "Product", Fields: mustFields(productFields)},
 		{Name: "Pricebook2", KeyPrefix: "01s", Label: "Price Book", Fields: mustFields(pricebookFields)},
 		{Name: "PricebookEntry", KeyPrefix: "01u", Label: "Price Book Entry", Plural: "Price Book Entries", Fields: mustFields(pricebookEntryFields)},
-		{Name: "Order", KeyPrefix: "801", Fields: mustFields(orderFields)},
+		{Name: "Order", KeyPrefix: "801", Fields: addressCodes(mustFields(orderFields))},
 		{Name: "OrderItem", KeyPrefix: "802", Label: "Order Product", Fields: mustFields(orderItemFields)},
 		{Name: "Task", KeyPrefix: "00T", Fields: mustFields(taskFields)},
 		{Name: "ContentDocument", KeyPrefix: "069", NotCreateable: true, Fields: mustFields(documentFields)},
 		{Name: "ContentVersion", KeyPrefix: "068", NotDeletable: true, Fields: mustFields(versionFields)},
 		{Name: "ContentDocumentLink", KeyPrefix: "06A", Fields: mustFields(documentLinkFields)},
+		{Name: "Location", KeyPrefix: "131", Fields: mustFields(locationFields)},
+		{Name: "ProductItem", KeyPrefix: "1Nc", Fields: mustFields(productItemFields)},
+		{Name: "ProductTransfer", KeyPrefix: "0hw", Fields: mustFields(productTransferFields)},
+		{Name: "Invoice", KeyPrefix: "3tt", Fields: mustFields(invoiceFields)},
+		{Name: "InvoiceLine", KeyPrefix: "5TV", Fields: mustFields(invoiceLineFields)},
 		{Name: "Sample__c", KeyPrefix: "a00", Fields: mustFields(sampleFields)},
 	}
 }
@@ -368,6 +373,77 @@ const documentLinkFields = `
 	ContentDocumentId reference(ContentDocument) rel=ContentDocument children=ContentDocumentLinks required createonly cascade
 	ShareType restricted(V|C|I) default=V
 	Visibility restricted(AllUsers|InternalUsers|SharedUsers) default=AllUsers
+`
+
+// Locations, stock and transfers come with Field Service.
+
+const locationFields = `
+	Name string(255) required name label=Location_Name
+	LocationType picklist(Warehouse|Site|Van|Plant) required
+	IsInventoryLocation boolean default=false
+	IsMobile boolean default=false
+	Description textarea(32000)
+	ParentLocationId reference(Location) rel=ParentLocation children=ChildLocations
+	OwnerId reference(User) rel=Owner notnull
+`
+
+const productItemFields = `
+	ProductItemNumber string(255) name number=PI-{0000}
+	Product2Id reference(Product2) rel=Product2 children=ProductItems required createonly
+	LocationId reference(Location) rel=Location children=ProductItems required
+	QuantityOnHand double(18,2) required
+	QuantityUnitOfMeasure picklist(Each|Box|Hour|Kilogram|Metre)
+	SerialNumber string(255)
+	OwnerId reference(User) rel=Owner notnull
+`
+
+const productTransferFields = `
+	ProductTransferNumber string(255) name number=PT-{0000}
+	Product2Id reference(Product2) rel=Product2 children=ProductTransfers
+	SourceLocationId reference(Location) rel=SourceLocation children=ProductTransfersFrom
+	DestinationLocationId reference(Location) rel=DestinationLocation children=ProductTransfersTo
+	QuantitySent double(18,2) required
+	QuantityReceived double(18,2)
+	QuantityUnitOfMeasure picklist(Each|Box|Hour|Kilogram|Metre)
+	Status picklist(Ready For Pickup|Picked Up|In Transit|Completed)
+	IsReceived boolean default=false
+	ExpectedPickupDate date
+	ShipmentExpectedDeliveryDate datetime
+	Description textarea(32000)
+	OwnerId reference(User) rel=Owner notnull
+`
+
+// Invoices come with Revenue Cloud's billing.
+
+const invoiceFields = `
+	DocumentNumber string(255) name number=INV-{000000}
+	InvoiceNumber string(255)
+	BillingAccountId reference(Account) rel=BillingAccount children=Invoices required
+	BillToContactId reference(Contact) rel=BillToContact
+	ReferenceEntityId reference(Order) rel=ReferenceEntity children=Invoices
+	InvoiceDate date
+	DueDate date
+	Status picklist(Draft|Posted|Voided|Canceled|Error) default=Draft notnull
+	TotalAmount currency(18,2) readonly
+	TotalTaxAmount currency(18,2) readonly
+	TotalAmountWithTax currency(18,2) readonly
+	Balance currency(18,2) readonly
+	CurrencyIsoCode picklist(USD|EUR|GBP|SAR) default=USD
+	Description textarea(32000)
+	OwnerId reference(User) rel=Owner notnull
+`
+
+const invoiceLineFields = `
+	InvoiceId reference(Invoice) rel=Invoice children=InvoiceLines required createonly cascade
+	Name string(255) name
+	Product2Id reference(Product2) rel=Product2 children=InvoiceLines
+	Description textarea(4000)
+	Quantity double(18,2)
+	UnitPrice currency(18,2)
+	LineAmount currency(18,2)
+	TaxAmount currency(18,2)
+	TaxRate percent(5,2)
+	Type picklist(Charge|Tax|Adjustment) default=Charge
 `
 
 // sampleFields have one of each type, for conformance suites.

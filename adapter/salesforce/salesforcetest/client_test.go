@@ -8,12 +8,25 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/bridgecore/bridgecore/adapter/salesforce/salesforcetest"
 )
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(int) { http.DefaultClient.CloseIdleConnections() }),
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+}
+
+// noon is the time at which most tests take place.
+var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+
+func fixed() salesforcetest.Config {
+	return salesforcetest.Config{NoDemo: true, Now: func() time.Time { return noon }}
+}
 
 // client calls a simulated org as a program would.
 type client struct {
@@ -38,23 +51,48 @@ type reply struct {
 	body   any
 }
 
+// get is a value in the body, such as "records.0.Name"; numbers stay as they
+// were written.
+func (r reply) get(path string) any {
+	v := r.body
+	for step := range strings.SplitSeq(path, ".") {
+		switch of := v.(type) {
+		case map[string]any:
+			v = of[step]
+		case []any:
+			n := int(step[0] - '0')
+			if n >= len(of) {
+				return nil
+			}
+			v = of[n]
+		default:
+			return nil
+		}
+	}
+	return v
+}
+
+// with returns a client that sends another header.
+func (c *client) with(key, value string) *client {
+	other := *c
+	other.header = c.header.Clone()
+	other.header.Set(key, value)
+	return &other
+}
+
 func (c *client) do(method, path string, body any) reply {
 	c.t.Helper()
 	var r io.Reader
-	kind := "application/json"
 	switch b := body.(type) {
 	case nil:
 	case string:
 		r = strings.NewReader(b)
-		if !strings.HasPrefix(b, "{") {
-			kind = "text/csv"
-		}
 	default:
 		data, err := json.Marshal(body)
 		require.NoError(c.t, err)
 		r = bytes.NewReader(data)
 	}
-	if !strings.HasPrefix(path, "/services") {
+	if !strings.HasPrefix(path, "/services") && !strings.HasPrefix(path, "/id") {
 		path = "/services/data/v62.0" + path
 	}
 	req, err := http.NewRequestWithContext(c.t.Context(), method, c.srv.URL+path, r)
@@ -62,7 +100,7 @@ func (c *client) do(method, path string, body any) reply {
 	req.Header = c.header.Clone()
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	if r != nil && req.Header.Get("Content-Type") == "" {
-		req.Header.Set("Content-Type", kind)
+		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(c.t, err)
@@ -81,6 +119,19 @@ func (c *client) query(soql string) reply {
 	return c.do("GET", "/query?q="+url.QueryEscape(soql), nil)
 }
 
+// names are the names of the records of a query that must be accepted.
+func (c *client) names(soql string) []string {
+	c.t.Helper()
+	r := c.query(soql)
+	require.Equal(c.t, 200, r.status, "%s\n%s", soql, r.text)
+	names := []string{}
+	for _, record := range r.body.(map[string]any)["records"].([]any) {
+		name, _ := record.(map[string]any)["Name"].(string)
+		names = append(names, name)
+	}
+	return names
+}
+
 // create makes a record that must be accepted, and returns its id.
 func (c *client) create(object string, values map[string]any) string {
 	c.t.Helper()
@@ -89,18 +140,12 @@ func (c *client) create(object string, values map[string]any) string {
 	return r.body.(map[string]any)["id"].(string)
 }
 
-func TestFirstSteps(t *testing.T) {
-	c := newClient(t, salesforcetest.Config{})
-	r := c.query("SELECT Id, Name, (SELECT Name FROM Contacts), Parent.Name FROM Account WHERE Name LIKE 'harbour%' ORDER BY Name")
-	require.Equal(t, 200, r.status, r.text)
-	t.Log(r.text)
-	id := c.create("Account", map[string]any{"Name": "A", "BillingCountry": "Germany"})
-	r = c.do("GET", "/sobjects/Account/"+id, nil)
-	t.Log(r.text)
-	r = c.do("GET", "/sobjects/Sample__c/describe", nil)
-	assert.Equal(t, 200, r.status)
-	r = c.query("SELECT Foo FROM Account")
-	t.Log(r.text)
-	r = c.query("SELECT OrderNumber, TotalAmount, Status, (SELECT Product2.Name, Quantity, TotalPrice FROM OrderItems) FROM Order LIMIT 2")
-	t.Log(r.text)
+// refused requires an error of a status and code, and returns its message.
+func (c *client) refused(r reply, status int, code string) string {
+	c.t.Helper()
+	require.Equal(c.t, status, r.status, r.text)
+	require.Equal(c.t, code, r.get("0.errorCode"), r.text)
+	message, _ := r.get("0.message").(string)
+	require.NotEmpty(c.t, message)
+	return message
 }
