@@ -122,8 +122,7 @@ func (s *Store) MappingVersion(ctx context.Context, tenantID, systemRef int64, m
 }
 
 // MappingVersions returns at most limit versions older than before, the newest
-// first, without their sources; before 0 begins at the newest. None at all is
-// ErrNotFound.
+// first, without their sources; before 0 begins at the newest.
 func (s *Store) MappingVersions(ctx context.Context, tenantID, systemRef int64, model string, before, limit int64) ([]Mapping, error) {
 	var list []Mapping
 	q := s.db.NewSelect().Model(&list).ExcludeColumn("source").
@@ -132,9 +131,6 @@ func (s *Store) MappingVersions(ctx context.Context, tenantID, systemRef int64, 
 		q = q.Where("version < ?", before)
 	}
 	err := q.Order("version DESC").Limit(limit).Scan(ctx)
-	if err == nil && len(list) == 0 && before == 0 {
-		return nil, adapter.Errorf(adapter.NotFound, noMapping, model)
-	}
 	return list, err
 }
 
