@@ -119,6 +119,9 @@ func (n *Nested) behind(ctx context.Context, model string, r adapter.Record, nam
 		list[i] = id.Value()
 	}
 	page, err := n.Query(ctx, adapter.Query{Model: model, Fields: fields, Plain: plain, Filter: adapter.Cond{Field: "id", Op: adapter.In, Value: list}})
+	slices.SortFunc(page.Records, func(a, b adapter.Record) int {
+		return slices.Index(ids, a.ID()) - slices.Index(ids, b.ID())
+	})
 	return page.Records, err
 }
 
