@@ -33,8 +33,8 @@ const (
 	LintReadonly     FindingCode = "readonly"      // the schema says that the field can't be written
 	LintUnknownValue FindingCode = "unknown_value" // the field can't hold a value of the value map
 	LintSameTarget   FindingCode = "same_target"   // two universal fields are written to one place
-	LintIrreversible FindingCode = "irreversible"  // what is written does not read back as it was
-	LintMissingValue FindingCode = "missing_value" // a universal value has no counterpart
+	LintIrreversible FindingCode = "irreversible"  // what is written does not read back as it was; "doc" answers it
+	LintMissingValue FindingCode = "missing_value" // a universal value has no counterpart; "doc" answers it
 	LintGap          FindingCode = "gap"           // one system has it, another says nothing of it
 	LintNoTest       FindingCode = "no_test"       // no test stands beside the mapping
 )
@@ -129,6 +129,9 @@ func (l *linter) rule(f Finding, field Field, r *Rule) {
 	if r.whyReadOnly() != "" {
 		return
 	}
+	if r.Doc != "" {
+		return // it is known, and said
+	}
 	if why := irreversible(field, r); why != "" {
 		say(LintIrreversible, "%s", why)
 	}
@@ -154,7 +157,7 @@ func irreversible(field Field, r *Rule) string {
 		return "the time of day is lost"
 	case r.Scale != "" && r.Round >= 0:
 		return fmt.Sprintf("it is rounded to %d digits", r.Round)
-	case len(r.Write) > 0 && r.Lookup == nil && r.Path.String() != r.Write.String():
+	case len(r.Write) > 0 && r.Lookup == nil && r.Path.Plain() != r.Write.Plain():
 		return fmt.Sprintf("it is written to %s and read from %s", r.Write, r.Path)
 	case r.Split != nil:
 		return "parts that hold " + strconv.Quote(r.Split.Sep) + " themselves are cut otherwise"

@@ -158,45 +158,50 @@ func isName(s string) bool {
 	return s != "" && len(s) <= 200
 }
 
-// get reads the value at the path; there is false where the record lacks its
-// first field.
+// get reads the value at the path; there is false where the record says nothing
+// of it: it lacks a field on the way. A relation that leads nowhere says null.
 func (p Path) get(r map[string]any) (v any, there bool) {
 	v, there = r[p[0].Name]
-	if len(p) == 1 || !there {
+	if len(p) == 1 {
 		return v, there
 	}
-	if flat, ok := r[p.Plain()]; ok && !p.marked() {
-		return flat, true
+	if !p.marked() {
+		if flat, ok := r[p.Plain()]; ok {
+			return flat, true
+		}
 	}
-	return p.inside(v), true
+	if !there {
+		return nil, false
+	}
+	return p.inside(v)
 }
 
 // inside follows the path from the value of its first step.
-func (p Path) inside(v any) any {
+func (p Path) inside(v any) (any, bool) {
 	step, rest := p[0], p[1:]
 	if len(rest) == 0 {
-		return v
+		return v, true
 	}
 	switch v := v.(type) {
 	case map[string]any:
-		return rest.inside(v[rest[0].Name])
+		return rest.get(v)
 	case adapter.Record:
-		return rest.inside(v[rest[0].Name])
+		return rest.get(v)
 	case []any:
 		if step.Many {
 			for _, item := range v {
 				if r, ok := recordOf(item); ok && step.fits(r) {
-					return rest.inside(r[rest[0].Name])
+					return rest.get(r)
 				}
 			}
-			return nil
+			return nil, true
 		}
 		if _, pair := adapter.RefOf(v); pair {
-			return nil
+			return nil, false
 		}
-		return rest.all(v)
+		return rest.all(v), true
 	}
-	return nil
+	return nil, adapter.IsEmpty(v)
 }
 
 // all collects the values behind an unmarked relation to many.
@@ -207,7 +212,7 @@ func (p Path) all(items []any) any {
 		if !ok {
 			continue
 		}
-		switch x := p.inside(r[p[0].Name]).(type) {
+		switch x, _ := p.get(r); x := x.(type) {
 		case []any:
 			out = append(out, x...)
 		default:
