@@ -26,6 +26,9 @@ type link struct {
 	schemas schemas
 	lenses  lenses
 	doubt   doubts
+	// mappings are those of the universal vocabulary; nil where there are none.
+	mappings atomic.Pointer[layer]
+	shapes   shapes
 
 	checked  atomic.Int64 // when the configuration was last looked up, Unix ns
 	lastUsed atomic.Int64

@@ -112,7 +112,7 @@ type pin struct {
 // without rules (see Config.Lenses) is ErrUnsupported.
 func (s *System) As(version string) (*System, error) {
 	other := *s
-	other.pin = nil
+	other.pin, other.universal = nil, nil
 	if version == "" {
 		return &other, nil
 	}

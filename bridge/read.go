@@ -35,6 +35,9 @@ var (
 // A limit above MaxReadLimit is cut to it, and none is DefaultReadLimit; the
 // answer says when that left records out. NextCursor continues in any case.
 func (s *System) Read(ctx context.Context, r Reading) (Answer, error) {
+	if s.universal != nil {
+		return s.universalRead(ctx, r)
+	}
 	if err := s.may(ctx, r.Model, "search_read"); err != nil {
 		return Answer{}, err
 	}
@@ -142,6 +145,9 @@ func (s *System) query(ctx context.Context, r Reading, e *expansion, ours int) (
 
 // Fields describes a model: the answer is the JSON of an [adapter.Schema].
 func (s *System) Fields(ctx context.Context, model string) (Answer, error) {
+	if s.universal != nil {
+		return s.universalFields(ctx, model)
+	}
 	if err := s.may(ctx, model, "fields_get"); err != nil {
 		return Answer{}, err
 	}

@@ -17,6 +17,8 @@ type System struct {
 	link   *link
 	caller Caller
 	pin    *pin // nil for the system's own version
+	// universal is nil for the system's own words.
+	universal *universal
 }
 
 // ID returns the system's id within its tenant.
@@ -48,6 +50,9 @@ func (s *System) Scope() adapter.Scope { return s.caller.Scope }
 
 // Create makes a record and returns its id together with the values sent.
 func (s *System) Create(ctx context.Context, model string, values adapter.Record) (adapter.Record, error) {
+	if s.universal != nil {
+		return s.universalCreate(ctx, model, values)
+	}
 	if err := s.may(ctx, model, "create"); err != nil {
 		return nil, err
 	}
@@ -72,6 +77,9 @@ func (s *System) Create(ctx context.Context, model string, values adapter.Record
 // their ids. A failure in the midst of several calls is an
 // [*adapter.PartialError].
 func (s *System) CreateMany(ctx context.Context, model string, values []adapter.Record) ([]adapter.ID, error) {
+	if s.universal != nil {
+		return s.universalCreateMany(ctx, model, values)
+	}
 	if err := s.may(ctx, model, "create"); err != nil {
 		return nil, err
 	}
@@ -86,6 +94,9 @@ func (s *System) CreateMany(ctx context.Context, model string, values []adapter.
 
 // Update changes records. A missing id is ErrNotFound.
 func (s *System) Update(ctx context.Context, model string, ids []adapter.ID, values adapter.Record) error {
+	if s.universal != nil {
+		return s.universalUpdate(ctx, model, ids, values)
+	}
 	if err := s.may(ctx, model, "write"); err != nil {
 		return err
 	}
@@ -101,6 +112,9 @@ func (s *System) Update(ctx context.Context, model string, ids []adapter.ID, val
 // Delete removes records. A missing id is ErrNotFound, on systems that can
 // tell.
 func (s *System) Delete(ctx context.Context, model string, ids []adapter.ID) error {
+	if s.universal != nil {
+		return s.universalDelete(ctx, model, ids)
+	}
 	if err := s.may(ctx, model, "unlink"); err != nil {
 		return err
 	}
@@ -117,6 +131,9 @@ func (s *System) Delete(ctx context.Context, model string, ids []adapter.ID) err
 // not hinder the others. It returns the ids in the order of the values; where
 // some failed, their ids are zero and the error is an [*adapter.PartialError].
 func (s *System) CreateEach(ctx context.Context, model string, values []adapter.Record) ([]adapter.ID, error) {
+	if s.universal != nil {
+		return s.universalCreateEach(ctx, model, values)
+	}
 	if err := s.may(ctx, model, "create"); err != nil {
 		return nil, err
 	}
@@ -153,6 +170,9 @@ func (s *System) created(ctx context.Context, model string, ids []adapter.ID, va
 // DeleteIf. It is asked of the system every time. A system that can't tell is
 // ErrUnsupported, a missing record ErrNotFound.
 func (s *System) ETag(ctx context.Context, model string, id adapter.ID) (string, error) {
+	if s.universal != nil {
+		return s.universalETag(ctx, model, id)
+	}
 	if err := s.may(ctx, model, "read"); err != nil {
 		return "", err
 	}
@@ -168,6 +188,9 @@ func (s *System) ETag(ctx context.Context, model string, id adapter.ID) (string,
 // ErrPreconditionFailed and stays as it is. How sure that is depends on the
 // system, see its adapter.
 func (s *System) UpdateIf(ctx context.Context, model string, id adapter.ID, etag string, values adapter.Record) error {
+	if s.universal != nil {
+		return s.universalUpdateIf(ctx, model, id, etag, values)
+	}
 	if err := s.may(ctx, model, "write"); err != nil {
 		return err
 	}
@@ -182,6 +205,9 @@ func (s *System) UpdateIf(ctx context.Context, model string, id adapter.ID, etag
 
 // DeleteIf removes a record that still has the tag, see [System.UpdateIf].
 func (s *System) DeleteIf(ctx context.Context, model string, id adapter.ID, etag string) error {
+	if s.universal != nil {
+		return s.universalDeleteIf(ctx, model, id, etag)
+	}
 	if err := s.may(ctx, model, "unlink"); err != nil {
 		return err
 	}
