@@ -54,7 +54,7 @@ func (s *Set) Lint(schemas Schemas) []Finding {
 				continue
 			}
 			if m.extends {
-				if below := s.findBelow(i, m.Universal, m.System, m.Versions.probe()); below != nil {
+				if below := s.under(i, m); below != nil {
 					v := m.Versions
 					m = m.over(below)
 					m.Versions = v
@@ -110,11 +110,15 @@ func (l *linter) mapping(m *Mapping) {
 	}
 	u := l.set.models[m.Universal]
 	for _, r := range m.rules() {
-		l.rule(base, u.Fields[r.Field], r)
+		if m.ReadOnly == "" {
+			l.rule(base, u.Fields[r.Field], r)
+		}
 	}
 	for _, version := range m.Versions.each() {
 		base.Version = version
-		l.targets(base, m, version)
+		if m.ReadOnly == "" {
+			l.targets(base, m, version)
+		}
 		l.schema(base, m, version)
 	}
 }
