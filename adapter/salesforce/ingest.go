@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/bridgecore/bridgecore/adapter"
 )
@@ -41,7 +42,8 @@ func cell(values map[string]any, column string) (string, bool) {
 		}
 		return "", true
 	case string:
-		return v, v != noValue && v != ""
+		// Readers of tables change line ends of Windows within values.
+		return v, v != noValue && v != "" && !strings.Contains(v, "\r")
 	case bool:
 		return strconv.FormatBool(v), true
 	case json.Number:
