@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -210,11 +211,11 @@ func (b *bulkRows) open(ctx context.Context) error {
 			return err
 		}
 	}
-	query := url.Values{"maxRecords": {fmt.Sprint(bulkPage)}}
+	query := url.Values{"maxRecords": {strconv.Itoa(bulkPage)}}
 	if b.locator != "" {
 		query.Set("locator", b.locator)
 	}
-	resp, err := b.c.wire.stream(ctx, request{
+	resp, err := b.c.wire.stream(ctx, request{ //nolint:bodyclose // closePage does
 		path: b.c.jobPath("query", b.job, "results") + "?" + query.Encode(), accept: "text/csv", model: b.plan.object.Name,
 	})
 	if err != nil {

@@ -282,7 +282,7 @@ func readWindow(o *object, cursor string) (*window, bool) {
 	if len(parts) == 4 {
 		return w, true
 	}
-	if len(parts) != 6 || to <= 0 || !recordID.MatchString(parts[5]) {
+	if len(parts) != 6 || to <= 0 || !isRecordID(parts[5]) {
 		return nil, false
 	}
 	if _, err := fmt.Sscanf(parts[4], "%d", &at); err != nil {

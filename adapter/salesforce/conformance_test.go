@@ -57,6 +57,7 @@ func harness(t *testing.T, client *salesforce.Client) adaptertest.Harness {
 func TestConformance(t *testing.T) {
 	srv := salesforcetest.New(t)
 	adaptertest.Run(t, func(t *testing.T) adaptertest.Harness {
+		t.Helper()
 		return harness(t, dial(t, simulated(srv)))
 	})
 }

@@ -23,7 +23,7 @@ type fake struct {
 const fakeToken = "00Dfake!secret-access-token"
 
 // newFake serves what Dial needs, and the routes.
-func newFake(t *testing.T, routes map[string]http.HandlerFunc) *fake {
+func newFake(t testing.TB, routes map[string]http.HandlerFunc) *fake {
 	t.Helper()
 	f := &fake{routes: map[string]http.HandlerFunc{
 		"GET /services/data/v62.0/limits":                     text(`{}`),

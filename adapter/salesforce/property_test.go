@@ -135,7 +135,7 @@ func (w *world) cond(t *rapid.T, depth int) adapter.Filter {
 	likes := []adapter.Op{"like", "ilike", "not like", "not ilike", "=like", "=ilike", "not =like", "not =ilike"}
 	build := func(field string, ops []adapter.Op, value *rapid.Generator[any]) adapter.Filter {
 		op := rapid.SampledFrom(ops).Draw(t, "op")
-		var v any = value.Draw(t, "value")
+		v := value.Draw(t, "value")
 		if op == "in" || op == "not in" {
 			v = rapid.SliceOfN(value, 0, 4).Draw(t, "values")
 		}
@@ -208,6 +208,7 @@ func TestFiltersInPieces(t *testing.T) {
 }
 
 func (w *world) check(t *testing.T, rt *rapid.T, filter adapter.Filter) {
+	t.Helper()
 	m, err := adapter.NewMatcher(filter, adapter.MatchOptions{Model: "Sample__c", Resolver: w})
 	if err != nil {
 		rt.Skip(err.Error())

@@ -143,7 +143,7 @@ func TestOffsets(t *testing.T) {
 					want = append(want, i)
 				}
 			}
-			assert.Equal(t, len(want), len(page.Records))
+			assert.Len(t, page.Records, len(want))
 			if len(want) > 0 {
 				assert.Equal(t, want, numbers(t, page.Records), "offset %d", offset)
 			}

@@ -451,7 +451,7 @@ func inThousands(ids []adapter.ID, list []string, do func([]string) error) error
 	var stop error
 	some := false
 	for chunk := range slices.Chunk(list, atOnce) {
-		err := stop
+		var err error
 		if stop == nil {
 			err = do(chunk)
 			stop = err

@@ -39,7 +39,7 @@ func checkEach(t *testing.T, client *salesforce.Client, ids []adapter.ID, err er
 	t.Helper()
 	var partial *adapter.PartialError
 	require.ErrorAs(t, err, &partial)
-	require.Equal(t, len(bad), len(partial.Failed), "%v", err)
+	require.Len(t, partial.Failed, len(bad), "%v", err)
 	assert.Equal(t, ids, partial.Done)
 	for i, want := range bad {
 		assert.ErrorIs(t, partial.Failed[i], adapter.ErrInvalidArgument)
@@ -55,10 +55,10 @@ func checkEach(t *testing.T, client *salesforce.Client, ids []adapter.ID, err er
 			good, places = append(good, id), append(places, i)
 		}
 	}
-	require.Equal(t, len(values)-len(bad), len(good))
+	require.Len(t, good, len(values)-len(bad))
 	records, err := client.Read(t.Context(), "Sample__c", good, []string{"Name", "Count__c", "Note__c", "Day__c"})
 	require.NoError(t, err)
-	require.Equal(t, len(good), len(records))
+	require.Len(t, records, len(good))
 	for n, r := range records {
 		if want := values[places[n]]; r.Int("Count__c") != int64(places[n]) || r["Name"] != want["Name"] || r["Note__c"] != want["Note__c"] || r["Day__c"] != "2025-01-02" {
 			require.Fail(t, "the id of another record", "record %d: %v", places[n], r)
@@ -176,7 +176,7 @@ func TestCreateMany(t *testing.T) {
 		require.NoError(t, err)
 		records, err := client.Read(t.Context(), "Sample__c", ids, []string{"Count__c"})
 		require.NoError(t, err)
-		require.Equal(t, n, len(records))
+		require.Len(t, records, n)
 		for i, r := range records {
 			require.EqualValues(t, i, r.Int("Count__c"))
 		}
