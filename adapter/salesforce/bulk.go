@@ -206,8 +206,8 @@ func (b *bulkRows) unreadable(err error) error {
 
 // open begins the next page, after the job itself.
 func (b *bulkRows) open(ctx context.Context) error {
-	if b.job == "" {
-		if err := b.run(ctx); err != nil {
+	if !b.over {
+		if err := b.await(ctx); err != nil {
 			return err
 		}
 	}
@@ -277,8 +277,18 @@ func (s *selection) names(path string) []string {
 	return parts
 }
 
-// run makes the job and waits until it is complete.
-func (b *bulkRows) run(ctx context.Context) error {
+// bulkRefused reports whether Salesforce took no job: it knows objects, and
+// organizations, that the Bulk API is not for.
+func bulkRefused(err error) bool {
+	switch adapter.CodeOf(err) {
+	case adapter.InvalidArgument, adapter.Unsupported, adapter.NotFound, adapter.PermissionDenied:
+		return true
+	}
+	return false
+}
+
+// start makes the job.
+func (b *bulkRows) start(ctx context.Context) error {
 	j, err := b.c.createJob(ctx, b.plan.object, "query", map[string]any{
 		"operation": "query", "query": b.plan.soql(b.plan.filter.where, b.after, ""),
 	})
@@ -286,7 +296,13 @@ func (b *bulkRows) run(ctx context.Context) error {
 		return err
 	}
 	b.job = j.ID
-	if j, err = b.c.awaitJob(ctx, b.plan.object, "query", b.job); err != nil {
+	return nil
+}
+
+// await waits until the job is complete.
+func (b *bulkRows) await(ctx context.Context) error {
+	j, err := b.c.awaitJob(ctx, b.plan.object, "query", b.job)
+	if err != nil {
 		return err
 	}
 	b.over = true

@@ -216,3 +216,19 @@ func TestBulkValues(t *testing.T) {
 		}
 	}
 }
+
+// TestObjectsWithoutBulk goes on by the REST API where Salesforce takes no job.
+func TestObjectsWithoutBulk(t *testing.T) {
+	srv, client := seeded(t, 6000, func(c *salesforce.Config) { c.BulkThreshold = 100 })
+	srv.SetFault(salesforcetest.Fault{Path: "/jobs/", Method: http.MethodPost, ErrorCode: "INVALIDENTITY", Message: "Entity 'Sample__c' is not supported by the Bulk API."})
+	streamed(t, client, adapter.Query{Model: "Sample__c", Fields: []string{"Count__c"}}, 0, 6000)
+	values := make([]adapter.Record, 300)
+	for i := range values {
+		values[i] = adapter.Record{"Name": "x"}
+	}
+	ids, err := client.CreateEach(t.Context(), "Sample__c", values)
+	require.NoError(t, err)
+	assert.Len(t, ids, 300)
+	assert.Equal(t, 6300, srv.Count("Sample__c"))
+	assert.Equal(t, 2, srv.Requests()["POST /composite/sobjects"])
+}

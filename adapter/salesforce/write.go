@@ -307,7 +307,9 @@ func (c *Client) createBulk(ctx context.Context, o *object, drafts []*draft, pla
 	}
 	parts, sizes := tables(rows, in, maxCSV)
 	for i, t := range parts {
-		c.ingest(ctx, o, t, sizes[i], out)
+		if !c.ingest(ctx, o, t, sizes[i], out) {
+			rest = append(rest, t.places...)
+		}
 	}
 	return rest
 }

@@ -492,6 +492,16 @@ func TestChanges(t *testing.T) {
 		assert.True(t, seen[ids[3]].Deleted)
 		assert.Nil(t, seen[ids[3]].Record)
 	}
+	// What was told is not told again, unless it changed once more, be it within
+	// the same second.
+	all := ask(begin.Next, 0)
+	assert.Len(t, all.Changes, 7, "the three that were there are young enough to come along")
+	assert.Empty(t, ask(all.Next, 0).Changes)
+	require.NoError(t, client.Update(ctx, "Sample__c", ids[1:2], adapter.Record{"Name": "b again"}))
+	more := ask(all.Next, 0)
+	require.Len(t, more.Changes, 1)
+	assert.Equal(t, "b again", more.Changes[0].Record["Name"])
+	assert.Empty(t, ask(more.Next, 0).Changes)
 	for _, bad := range []string{"x", "AAAA", begin.Next + "x"} {
 		_, err := client.Changes(ctx, adapter.ChangeQuery{Model: "Sample__c", Cursor: bad})
 		require.ErrorIs(t, err, adapter.ErrInvalidArgument)
