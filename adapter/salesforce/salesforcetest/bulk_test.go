@@ -115,8 +115,8 @@ func TestActionsAndApex(t *testing.T) {
 		return map[string]any{"out": in["in"]}, nil
 	})
 	r := c.do("POST", "/actions/custom/apex/Double", map[string]any{"inputs": []any{map[string]any{"in": "x"}}})
-	assert.Equal(t, `[{"actionName":"Double","errors":null,"isSuccess":true,"outputValues":{"out":"x"}}]`, r.text)
-	assert.Equal(t, "double", c.do("GET", "/actions/custom/apex", nil).get("actions.0.name"))
+	r.is(t, `[{"actionName":"Double","errors":null,"isSuccess":true,"outputValues":{"out":"x"}}]`)
+	assert.Equal(t, "Double", c.do("GET", "/actions/custom/apex", nil).get("actions.0.name"))
 	c.refused(c.do("POST", "/actions/custom/apex/Nothing", map[string]any{}), 404, "NOT_FOUND")
 	c.refused(c.do("GET", "/services/apexrest/orders", nil), 404, "NOT_FOUND")
 }
