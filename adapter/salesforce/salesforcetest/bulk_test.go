@@ -96,6 +96,7 @@ func TestBulkQuery(t *testing.T) {
 	r = c.do("GET", "/jobs/query/"+id, nil)
 	assert.Equal(t, "JobComplete", r.get("state"))
 	assert.Equal(t, "V2Query", r.get("jobType"))
+	assert.Equal(t, 409, c.do("GET", "/services/data/v60.0/jobs/query/"+id+"/results", nil).status)
 	r = c.do("GET", "/jobs/query/"+id+"/results", nil)
 	header := `"Name","Count__c","Amount__c","Moment__c","Flag__c","Owner.Username","Parent__r.Name"` + "\n"
 	rest := `,"2.5","2026-01-01T00:00:00.000Z","false","` + c.srv.Username + `",""` + "\n"

@@ -84,6 +84,9 @@ func TestTree(t *testing.T) {
 	assert.Equal(t, 400, r.status)
 	r.is(t, `{"hasErrors":true,"results":[{"referenceId":"r3","errors":[{"statusCode":"INVALID_EMAIL_ADDRESS","message":"Mail: invalid email address: nonsense","fields":["Mail__c"]}]}]}`)
 	assert.Equal(t, 4, c.srv.Count("Sample__c"), "all or none")
+	bad["Foo"] = 1
+	c.refused(c.do("POST", "/composite/tree/Sample__c", map[string]any{"records": []any{record("r1", "x"), bad}}), 400, "INVALID_FIELD")
+	assert.Equal(t, 4, c.srv.Count("Sample__c"))
 	r = c.do("POST", "/composite/tree/Sample__c", map[string]any{"records": []any{record("r1", "x"), record("r1", "y")}})
 	assert.Equal(t, "INVALID_INPUT", r.get("results.0.errors.0.statusCode"))
 }
@@ -143,6 +146,27 @@ func TestComposite(t *testing.T) {
 
 	part := map[string]any{"method": "GET", "url": v + "/limits", "referenceId": "x"}
 	c.refused(c.do("POST", "/composite", map[string]any{"compositeRequest": []any{part, part}}), 400, "INVALID_INPUT")
+}
+
+// TestSideEffectsOfFailures holds that a record that fails among others leaves
+// nothing of what it set elsewhere.
+func TestSideEffectsOfFailures(t *testing.T) {
+	c := newClient(t, fixed())
+	product := c.create("Product2", map[string]any{"Name": "Desk"})
+	entry := c.create("PricebookEntry", map[string]any{"Pricebook2Id": c.srv.StandardPricebookID, "Product2Id": product, "UnitPrice": 10, "IsActive": true})
+	opportunity := c.create("Opportunity", map[string]any{"Name": "O", "StageName": "Prospecting", "CloseDate": "2026-12-31"})
+	line := map[string]any{"attributes": map[string]any{"type": "OpportunityLineItem"}, "OpportunityId": opportunity, "PricebookEntryId": entry}
+	r := c.do("POST", "/composite/sobjects", map[string]any{"records": []any{line}})
+	assert.Equal(t, "REQUIRED_FIELD_MISSING", r.get("0.errors.0.statusCode"))
+	assert.Nil(t, c.query("SELECT Pricebook2Id FROM Opportunity").get("records.0.Pricebook2Id"))
+	line["Quantity"] = 3
+	r = c.do("POST", "/composite/sobjects", map[string]any{"records": []any{line}})
+	assert.Equal(t, true, r.get("0.success"))
+	r = c.query("SELECT Pricebook2Id, Amount, ExpectedRevenue, HasOpportunityLineItem FROM Opportunity")
+	assert.Equal(t, c.srv.StandardPricebookID, r.get("records.0.Pricebook2Id"))
+	assert.EqualValues(t, "30.0", r.get("records.0.Amount"))
+	assert.EqualValues(t, "3.0", r.get("records.0.ExpectedRevenue"))
+	assert.Equal(t, true, r.get("records.0.HasOpportunityLineItem"))
 }
 
 func TestRecordFaults(t *testing.T) {
