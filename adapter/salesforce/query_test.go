@@ -179,6 +179,11 @@ func TestPagesBehindTheOffset(t *testing.T) {
 	_, err = client.Query(t.Context(), other)
 	require.ErrorIs(t, err, adapter.ErrInvalidArgument)
 
+	other = q
+	other.Cursor, other.Filter = page.Next, adapter.Cond{Field: "Count__c", Op: adapter.Less, Value: 7}
+	_, err = client.Query(t.Context(), other)
+	require.ErrorIs(t, err, adapter.ErrInvalidArgument)
+
 	// One that Salesforce has forgotten says so.
 	q.Cursor = ""
 	for range 4 {

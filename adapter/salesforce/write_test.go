@@ -399,6 +399,7 @@ func TestConditional(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "in between", records[0]["Name"])
 
+	require.ErrorIs(t, client.UpdateIf(ctx, "Account", id, "2099-01-01T00:00:00Z", adapter.Record{"Name": "z"}), adapter.ErrPreconditionFailed, "a tag of the future")
 	for _, bad := range []string{"", "x", "2026-05-01", `"W/5"`} {
 		require.ErrorIs(t, client.UpdateIf(ctx, "Account", id, bad, adapter.Record{"Name": "z"}), adapter.ErrInvalidArgument)
 	}
