@@ -274,7 +274,7 @@ func TestEveryCondition(t *testing.T) {
 	equalities := []adapter.Op{"=", "!=", "in", "not in", "=?"}
 	orders := []adapter.Op{"<", "<=", ">", ">="}
 	likes := []adapter.Op{"like", "ilike", "not like", "not ilike", "=like", "=ilike", "not =like", "not =ilike"}
-	texts := []any{nil, false, true, "", "Red", "é", "%", `a\_b`, `\\`, "12", 12, "'", " Red"}
+	texts := []any{nil, false, true, "", "Red", "é", "%", `a\_b`, `\\`, "12", 12, " 12", "'", " Red"}
 	for _, kind := range []struct {
 		field  string
 		ops    [][]adapter.Op
