@@ -2,7 +2,9 @@ package salesforce_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -55,9 +57,18 @@ func harness(t *testing.T, client *salesforce.Client) adaptertest.Harness {
 }
 
 func TestConformance(t *testing.T) {
-	srv := salesforcetest.New(t)
+	// Salesforce tells changes apart by the second: this clock has its own.
+	var seconds atomic.Int64
+	srv := salesforcetest.NewServer(salesforcetest.Config{Now: func() time.Time {
+		return time.Now().Add(time.Duration(seconds.Load()) * time.Second)
+	}})
+	t.Cleanup(srv.Close)
 	adaptertest.Run(t, func(t *testing.T) adaptertest.Harness {
 		t.Helper()
-		return harness(t, dial(t, simulated(srv)))
+		h := harness(t, dial(t, simulated(srv)))
+		h.BetweenChanges = func(*testing.T) { seconds.Add(1) }
+		h.ConditionRaces = true
+		h.Nest = &adaptertest.Nesting{Up: "Parent__r", UpText: "Name", Lines: "Children__r", LineText: "Name"}
+		return h
 	})
 }

@@ -512,6 +512,10 @@ func beforeInvoiceLine(t *tx, _, r row) *apiError {
 	if at := o.at("LineAmount"); r[at] == nil && r[o.at("Quantity")] != nil && r[o.at("UnitPrice")] != nil {
 		r[at] = round(r.number(o.at("Quantity"))*r.number(o.at("UnitPrice")), 2)
 	}
+	if r.text(o.at("Type")) == "Charge" {
+		net, tax := r.number(o.at("LineAmount")), r.number(o.at("TaxAmount"))
+		r[o.at("ChargeTaxAmount")], r[o.at("ChargeAmountWithTax")] = tax, round(net+tax, 2)
+	}
 	return nil
 }
 

@@ -407,7 +407,7 @@ const productTransferFields = `
 	QuantityUnitOfMeasure picklist(Each|Box|Hour|Kilogram|Metre)
 	Status picklist(Ready For Pickup|Picked Up|In Transit|Completed)
 	IsReceived boolean default=false
-	ExpectedPickupDate date
+	ExpectedPickupDate datetime
 	ShipmentExpectedDeliveryDate datetime
 	Description textarea(32000)
 	OwnerId reference(User) rel=Owner notnull
@@ -441,6 +441,8 @@ const invoiceLineFields = `
 	Quantity double(18,2)
 	UnitPrice currency(18,2)
 	LineAmount currency(18,2)
+	ChargeTaxAmount currency(18,2) readonly
+	ChargeAmountWithTax currency(18,2) readonly
 	TaxAmount currency(18,2)
 	TaxRate percent(5,2)
 	Type picklist(Charge|Tax|Adjustment) default=Charge
