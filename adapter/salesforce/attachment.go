@@ -265,7 +265,8 @@ func (c *Client) OpenAttachment(ctx context.Context, id adapter.ID) (adapter.Att
 		return adapter.Attachment{}, nil, err
 	}
 	missing := &adapter.Error{Code: adapter.NotFound, Model: "ContentDocument", Field: "Id", Message: quote(id.String()) + " is the id of no file"}
-	text, where := idText(id), ""
+	text := idText(id)
+	var where string
 	switch {
 	case strings.HasPrefix(text, documentPrefix):
 		where = "ContentDocumentId = " + quoted(text) + " AND IsLatest = TRUE"

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -205,16 +206,16 @@ func (b *bulkRows) unreadable(err error) error {
 
 // open begins the next page, after the job itself.
 func (b *bulkRows) open(ctx context.Context) error {
-	if b.job == "" {
-		if err := b.run(ctx); err != nil {
+	if !b.over {
+		if err := b.await(ctx); err != nil {
 			return err
 		}
 	}
-	query := url.Values{"maxRecords": {fmt.Sprint(bulkPage)}}
+	query := url.Values{"maxRecords": {strconv.Itoa(bulkPage)}}
 	if b.locator != "" {
 		query.Set("locator", b.locator)
 	}
-	resp, err := b.c.wire.stream(ctx, request{
+	resp, err := b.c.wire.stream(ctx, request{ //nolint:bodyclose // closePage does
 		path: b.c.jobPath("query", b.job, "results") + "?" + query.Encode(), accept: "text/csv", model: b.plan.object.Name,
 	})
 	if err != nil {
@@ -276,8 +277,18 @@ func (s *selection) names(path string) []string {
 	return parts
 }
 
-// run makes the job and waits until it is complete.
-func (b *bulkRows) run(ctx context.Context) error {
+// bulkRefused reports whether Salesforce took no job: it knows objects, and
+// organizations, that the Bulk API is not for.
+func bulkRefused(err error) bool {
+	switch adapter.CodeOf(err) {
+	case adapter.InvalidArgument, adapter.Unsupported, adapter.NotFound, adapter.PermissionDenied:
+		return true
+	}
+	return false
+}
+
+// start makes the job.
+func (b *bulkRows) start(ctx context.Context) error {
 	j, err := b.c.createJob(ctx, b.plan.object, "query", map[string]any{
 		"operation": "query", "query": b.plan.soql(b.plan.filter.where, b.after, ""),
 	})
@@ -285,7 +296,13 @@ func (b *bulkRows) run(ctx context.Context) error {
 		return err
 	}
 	b.job = j.ID
-	if j, err = b.c.awaitJob(ctx, b.plan.object, "query", b.job); err != nil {
+	return nil
+}
+
+// await waits until the job is complete.
+func (b *bulkRows) await(ctx context.Context) error {
+	j, err := b.c.awaitJob(ctx, b.plan.object, "query", b.job)
+	if err != nil {
 		return err
 	}
 	b.over = true

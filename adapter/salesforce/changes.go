@@ -2,7 +2,9 @@ package salesforce
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -30,7 +32,15 @@ type window struct {
 	at       time.Time // of the last change that was given
 	id       string    // and its record
 	started  bool      // whether any was given
+	seen     []digest  // of changes that were given and may be told again
 }
+
+// digest stands for a change as it was given. One with the same digest says
+// nothing new.
+type digest [8]byte
+
+// seenMost is how many digests a cursor carries; what is beyond comes twice.
+const seenMost = 250
 
 // change is a change before its record is read.
 type change struct {
@@ -38,6 +48,15 @@ type change struct {
 	at      time.Time
 	deleted bool
 	record  adapter.Record
+}
+
+func (a *change) digest() digest {
+	b, err := json.Marshal([]any{a.id, a.at.UnixNano(), a.deleted, a.record})
+	if err != nil {
+		return digest{}
+	}
+	sum := sha256.Sum256(b)
+	return digest(sum[:8])
 }
 
 func (a *change) compare(b *change) int {
@@ -49,7 +68,9 @@ func (a *change) compare(b *change) int {
 
 // Changes implements [adapter.ChangeFeeder] by what Salesforce's replication
 // resources tell: the ids of what was created or changed, and of what was
-// deleted. Windows overlap by two minutes, so a change may come twice.
+// deleted. Windows overlap by two minutes, since a transaction may end long
+// after its changes are dated; what comes again as it was is left out, as far
+// as the cursor remembers.
 // Salesforce keeps changes for 30 days, and may forget deletions sooner; a
 // cursor from before that is ErrPreconditionFailed.
 func (c *Client) Changes(ctx context.Context, q adapter.ChangeQuery) (adapter.ChangePage, error) {
@@ -121,22 +142,41 @@ func (c *Client) changes(ctx context.Context, p *plan, w *window, limit int) (ad
 		return adapter.ChangePage{}, err
 	}
 	slices.SortFunc(list, func(a, b *change) int { return a.compare(b) })
-	if w.started {
-		given := &change{at: w.at, id: w.id}
-		list = slices.DeleteFunc(list, func(ch *change) bool { return ch.compare(given) <= 0 })
-	}
+	again := repeated(list, covered)
+	list = w.news(list)
 	page := adapter.ChangePage{More: len(list) > limit}
 	list = list[:min(len(list), limit)]
 	for _, ch := range list {
 		page.Changes = append(page.Changes, adapter.Change{ID: adapter.StringID(ch.id), Deleted: ch.deleted, Record: ch.record})
 	}
-	next := &window{from: covered}
+	next := &window{from: covered, seen: again}
 	if page.More {
 		last := list[len(list)-1]
-		next = &window{from: w.from, to: w.to, at: last.at, id: last.id, started: true}
+		next = &window{from: w.from, to: w.to, at: last.at, id: last.id, started: true, seen: w.seen}
 	}
 	page.Next = next.cursor(p.object)
 	return page, nil
+}
+
+// repeated are the changes that the next window will tell again.
+func repeated(list []*change, covered time.Time) []digest {
+	since := covered.Add(-overlap - time.Minute)
+	var out []digest
+	for _, ch := range list {
+		if ch.at.After(since) {
+			out = append(out, ch.digest())
+		}
+	}
+	return out[max(len(out)-seenMost, 0):]
+}
+
+// news leaves out what was given before, on an earlier page of the window or
+// by the window before it.
+func (w *window) news(list []*change) []*change {
+	given := &change{at: w.at, id: w.id}
+	return slices.DeleteFunc(list, func(ch *change) bool {
+		return w.started && ch.compare(given) <= 0 || len(w.seen) > 0 && slices.Contains(w.seen, ch.digest())
+	})
 }
 
 func forgotten(o *object) error {
@@ -250,44 +290,53 @@ func (c *Client) readChanges(ctx context.Context, p *plan, updated []string, del
 	}
 }
 
-// cursor writes a window: version, object, span, and the last change given.
+// cursor writes a window: version, object, span, the last change given, and the
+// digests of what may come again.
 func (w *window) cursor(o *object) string {
-	text := fmt.Sprintf("1|%s|%d|%d", o.Name, w.from.Unix(), w.to.Unix())
-	if w.to.IsZero() {
-		text = fmt.Sprintf("1|%s|%d|0", o.Name, w.from.Unix())
+	to, at := int64(0), int64(0)
+	if !w.to.IsZero() {
+		to = w.to.Unix()
 	}
 	if w.started {
-		text += fmt.Sprintf("|%d|%s", w.at.UnixMilli(), w.id)
+		at = w.at.UnixMilli()
 	}
+	var seen []byte
+	for _, d := range w.seen {
+		seen = append(seen, d[:]...)
+	}
+	text := fmt.Sprintf("1|%s|%d|%d|%d|%s|%s", o.Name, w.from.Unix(), to, at, w.id, base64.RawStdEncoding.EncodeToString(seen))
 	return base64.RawURLEncoding.EncodeToString([]byte(text))
 }
 
 func readWindow(o *object, cursor string) (*window, bool) {
 	b, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil || len(b) > 200 {
+	if err != nil || len(b) > 16*seenMost {
 		return nil, false
 	}
 	parts := strings.Split(string(b), "|")
-	if len(parts) < 4 || parts[0] != "1" || parts[1] != o.Name {
+	if len(parts) != 7 || parts[0] != "1" || parts[1] != o.Name {
 		return nil, false
 	}
 	var from, to, at int64
-	if _, err := fmt.Sscanf(parts[2]+" "+parts[3], "%d %d", &from, &to); err != nil || from <= 0 {
+	if _, err := fmt.Sscanf(strings.Join(parts[2:5], " "), "%d %d %d", &from, &to, &at); err != nil || from <= 0 {
 		return nil, false
 	}
 	w := &window{from: time.Unix(from, 0).UTC()}
 	if to > 0 {
 		w.to = time.Unix(to, 0).UTC()
 	}
-	if len(parts) == 4 {
-		return w, true
+	if parts[5] != "" {
+		if to <= 0 || !isRecordID(parts[5]) {
+			return nil, false
+		}
+		w.at, w.id, w.started = time.UnixMilli(at).UTC(), parts[5], true
 	}
-	if len(parts) != 6 || to <= 0 || !recordID.MatchString(parts[5]) {
+	seen, err := base64.RawStdEncoding.DecodeString(parts[6])
+	if err != nil || len(seen)%len(digest{}) != 0 {
 		return nil, false
 	}
-	if _, err := fmt.Sscanf(parts[4], "%d", &at); err != nil {
-		return nil, false
+	for chunk := range slices.Chunk(seen, len(digest{})) {
+		w.seen = append(w.seen, digest(chunk))
 	}
-	w.at, w.id, w.started = time.UnixMilli(at).UTC(), parts[5], true
 	return w, true
 }

@@ -3,7 +3,6 @@ package salesforce
 import (
 	"context"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -161,13 +160,25 @@ func (c *Client) path(parts ...string) string {
 	return b.String()
 }
 
-var recordID = regexp.MustCompile(`^[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?$`)
+// isRecordID reports whether a text has the form of an id: 15 letters and
+// digits, or those and three more.
+func isRecordID(s string) bool {
+	if len(s) != 15 && len(s) != 18 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
 
 // longID is the form of 18 characters of an id of 15; what is none stays. The
 // last three say which of the others are capitals, so that the long form
 // survives systems that ignore case.
 func longID(id string) string {
-	if len(id) != 15 || !recordID.MatchString(id) {
+	if len(id) != 15 || !isRecordID(id) {
 		return id
 	}
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
@@ -187,7 +198,7 @@ func longID(id string) string {
 // idText returns the id that the caller gave in its long form, "" where no
 // record can have it.
 func idText(id adapter.ID) string {
-	if _, isInt := id.Int(); isInt || !recordID.MatchString(id.String()) {
+	if _, isInt := id.Int(); isInt || !isRecordID(id.String()) {
 		return ""
 	}
 	return longID(id.String())

@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -34,27 +35,34 @@ func (r *subresponse) decode(target any, model, what string) error {
 var halted = map[string]bool{"PROCESSING_HALTED": true, "ALL_OR_NONE_OPERATION_ROLLED_BACK": true}
 
 // err is the error of a subrequest that failed, and whether it is the cause
-// rather than a consequence of another's failure.
-func (r *subresponse) err(model string) (err error, cause bool) { //nolint:revive // the error is the answer here
-	if r.Status < 300 {
+// rather than a consequence of another's failure. A collection says of each of
+// its records what became of it, whatever the status.
+func (r *subresponse) err(o *object, first int) (err error, cause bool) { //nolint:revive // the error is the answer here
+	list := bytes.HasPrefix(bytes.TrimSpace(r.Body), []byte("["))
+	if r.Status < 300 && !list {
 		return nil, false
 	}
 	faults := parseFaults(r.Body)
-	if len(faults) == 0 {
-		var results []saveResult
-		if json.Unmarshal(r.Body, &results) == nil {
-			for i := range results {
-				for j := range results[i].Errors {
-					if f := &results[i].Errors[j]; !halted[f.code()] {
-						return withModel(faultError(f, r.Status), model), true
-					}
-				}
+	if len(faults) > 0 && faults[0].code() != "" {
+		return withModel(faultError(&faults[0], r.Status), o.Name), !halted[faults[0].code()]
+	}
+	var results []saveResult
+	if list && json.Unmarshal(r.Body, &results) == nil {
+		for i := range results {
+			one, isCause := results[i].err(o)
+			if one != nil && (err == nil || isCause) {
+				err = inRecord(one, first+i)
+			}
+			if isCause {
+				return err, true
 			}
 		}
-		resp := &http.Response{StatusCode: r.Status, Header: http.Header{}}
-		return withModel(statusError(resp, r.Body, false), model), false
 	}
-	return withModel(faultError(&faults[0], r.Status), model), !halted[faults[0].code()]
+	if err != nil || r.Status < 300 {
+		return err, false
+	}
+	resp := &http.Response{StatusCode: r.Status, Header: http.Header{}}
+	return withModel(statusError(resp, r.Body, false), o.Name), true
 }
 
 // composite sends several requests as one, all or none, and hands their
@@ -77,7 +85,7 @@ func (c *Client) composite(ctx context.Context, o *object, subs []subrequest, re
 	if err := a.decode(&answer, o.Name, "a composite request"); err != nil {
 		return lost(err, changes)
 	}
-	if err := failureOf(answer.Responses, o.Name); err != nil {
+	if err := failureOf(answer.Responses, o); err != nil {
 		return err
 	}
 	if len(answer.Responses) != len(subs) {
@@ -87,10 +95,10 @@ func (c *Client) composite(ctx context.Context, o *object, subs []subrequest, re
 }
 
 // failureOf is the error that made a composite request fail.
-func failureOf(responses []subresponse, model string) error {
+func failureOf(responses []subresponse, o *object) error {
 	var first error
 	for i := range responses {
-		err, cause := responses[i].err(model)
+		err, cause := responses[i].err(o, i*collection)
 		if cause {
 			return err
 		}

@@ -244,7 +244,7 @@ func equalLiteral(cond adapter.Cond, f *field, v any) (literal string, exact boo
 		return s, true, nil
 	case kindID:
 		s, _ := v.(string)
-		if !recordID.MatchString(s) {
+		if !isRecordID(s) {
 			return "", true, nil
 		}
 		return "'" + longID(s) + "'", true, nil

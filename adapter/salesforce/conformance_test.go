@@ -64,6 +64,7 @@ func TestConformance(t *testing.T) {
 	}})
 	t.Cleanup(srv.Close)
 	adaptertest.Run(t, func(t *testing.T) adaptertest.Harness {
+		t.Helper()
 		h := harness(t, dial(t, simulated(srv)))
 		h.BetweenChanges = func(*testing.T) { seconds.Add(1) }
 		h.ConditionRaces = true

@@ -2,7 +2,7 @@ package salesforce
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -186,7 +186,7 @@ func inLine(err error, relationship string, i int) error {
 	return &own
 }
 
-var errNoList = fmt.Errorf("salesforce: no list of records")
+var errNoList = errors.New("salesforce: no list of records")
 
 // recordList reads a list of records in any of the forms that callers have.
 func recordList(v any) ([]adapter.Record, error) {

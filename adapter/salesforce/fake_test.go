@@ -23,8 +23,8 @@ type fake struct {
 const fakeToken = "00Dfake!secret-access-token"
 
 // newFake serves what Dial needs, and the routes.
-func newFake(t *testing.T, routes map[string]http.HandlerFunc) *fake {
-	t.Helper()
+func newFake(tb testing.TB, routes map[string]http.HandlerFunc) *fake {
+	tb.Helper()
 	f := &fake{routes: map[string]http.HandlerFunc{
 		"GET /services/data/v62.0/limits":                     text(`{}`),
 		"POST /services/oauth2/token":                         text(`{"access_token":"` + fakeToken + `","token_type":"Bearer","id":"https://login.salesforce.com/id/00D000000000001AAA/005000000000001AAA"}`),
@@ -36,7 +36,7 @@ func newFake(t *testing.T, routes map[string]http.HandlerFunc) *fake {
 		f.routes[route] = handler
 	}
 	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
-	t.Cleanup(f.Close)
+	tb.Cleanup(f.Close)
 	return f
 }
 

@@ -260,12 +260,12 @@ func (w *rewriter) leaf(cond adapter.Cond, at scope, f *field) (adapter.Filter, 
 	w.places[path] = place{path: path, field: f, exists: at.exists}
 	asked := cond
 	cond.Field = path
-	switch {
-	case cond.Op == adapter.Any || cond.Op == adapter.NotAny:
+	switch cond.Op {
+	case adapter.Any, adapter.NotAny:
 		return w.anyParent(asked, at, f)
-	case cond.Op == adapter.ChildOf || cond.Op == adapter.ParentOf:
+	case adapter.ChildOf, adapter.ParentOf:
 		return w.hierarchy(asked, at, f, path)
-	case cond.Op == adapter.EqualOrNone:
+	case adapter.EqualOrNone:
 		if adapter.IsEmpty(cond.Value) {
 			return w.leadsTo(at), nil
 		}

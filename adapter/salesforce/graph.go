@@ -127,13 +127,13 @@ func (c *Client) createGraph(ctx context.Context, drafts []*draft) ([]adapter.ID
 func (g *graph) failure(responses []subresponse, several bool) error {
 	var first error
 	for i := range responses {
-		model := ""
+		o := g.objects[0]
 		for n := range g.nodes {
 			if g.nodes[n].ReferenceID == responses[i].ReferenceID {
-				model = g.objects[n].Name
+				o = g.objects[n]
 			}
 		}
-		err, cause := responses[i].err(model)
+		err, cause := responses[i].err(o, 0)
 		if cause && several {
 			return inRecord(err, i)
 		}

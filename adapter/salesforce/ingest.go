@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/bridgecore/bridgecore/adapter"
 )
@@ -41,7 +42,8 @@ func cell(values map[string]any, column string) (string, bool) {
 		}
 		return "", true
 	case string:
-		return v, v != noValue && v != ""
+		// Readers of tables change line ends of Windows within values.
+		return v, v != noValue && v != "" && !strings.Contains(v, "\r")
 	case bool:
 		return strconv.FormatBool(v), true
 	case json.Number:
@@ -157,8 +159,9 @@ func (t *table) key(i int) key {
 	return k
 }
 
-// ingest creates the records of a table by a job.
-func (c *Client) ingest(ctx context.Context, o *object, t *table, size int64, out *outcome) {
+// ingest creates the records of a table by a job, and reports whether
+// Salesforce took one.
+func (c *Client) ingest(ctx context.Context, o *object, t *table, size int64, out *outcome) bool {
 	fail := func(err error) {
 		for _, place := range t.places {
 			out.fail(place, withModel(err, o.Name))
@@ -168,30 +171,38 @@ func (c *Client) ingest(ctx context.Context, o *object, t *table, size int64, ou
 		"object": o.Name, "operation": "insert", "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA",
 	})
 	if err != nil {
+		if bulkRefused(err) {
+			return false
+		}
 		fail(notSent(err))
-		return
+		return true
 	}
-	_, err = c.wire.send(ctx, request{
-		method: http.MethodPut, path: c.jobPath("ingest", j.ID, "batches"), contentType: "text/csv; charset=UTF-8", model: o.Name,
+	c.runIngest(ctx, o, j.ID, t, size, out, fail)
+	return true
+}
+
+func (c *Client) runIngest(ctx context.Context, o *object, id string, t *table, size int64, out *outcome, fail func(error)) {
+	_, err := c.wire.send(ctx, request{
+		method: http.MethodPut, path: c.jobPath("ingest", id, "batches"), contentType: "text/csv; charset=UTF-8", model: o.Name,
 		body: func() (io.Reader, int64, error) { return t.reader(), size, nil },
 	})
 	if err != nil {
 		// Nothing is done with the rows before they are declared complete.
-		c.abortJob(ctx, o, "ingest", j.ID)
+		c.abortJob(ctx, o, "ingest", id)
 		fail(notSent(err))
 		return
 	}
 	_, err = c.wire.send(ctx, request{
-		method: http.MethodPatch, path: c.jobPath("ingest", j.ID), json: map[string]any{"state": "UploadComplete"}, model: o.Name, changes: true,
+		method: http.MethodPatch, path: c.jobPath("ingest", id), json: map[string]any{"state": "UploadComplete"}, model: o.Name, changes: true,
 	})
 	if err != nil && !errors.Is(err, adapter.ErrUnknownOutcome) {
-		c.abortJob(ctx, o, "ingest", j.ID)
+		c.abortJob(ctx, o, "ingest", id)
 		fail(err)
 		return
 	}
 	// Whether a lost answer was a yes, the job's state will tell.
-	id := j.ID
-	if j, err = c.awaitJob(ctx, o, "ingest", id); err != nil {
+	j, err := c.awaitJob(ctx, o, "ingest", id)
+	if err != nil {
 		c.abortJob(ctx, o, "ingest", id)
 		fail(&adapter.Error{Code: adapter.UnknownOutcome, Model: o.Name, Err: err, Message: "the records were sent in bulk, and what became of them was not learned: " + adapterMessage(err)})
 		return

@@ -135,7 +135,7 @@ func (w *world) cond(t *rapid.T, depth int) adapter.Filter {
 	likes := []adapter.Op{"like", "ilike", "not like", "not ilike", "=like", "=ilike", "not =like", "not =ilike"}
 	build := func(field string, ops []adapter.Op, value *rapid.Generator[any]) adapter.Filter {
 		op := rapid.SampledFrom(ops).Draw(t, "op")
-		var v any = value.Draw(t, "value")
+		v := value.Draw(t, "value")
 		if op == "in" || op == "not in" {
 			v = rapid.SliceOfN(value, 0, 4).Draw(t, "values")
 		}
@@ -207,16 +207,26 @@ func TestFiltersInPieces(t *testing.T) {
 	})
 }
 
-func (w *world) check(t *testing.T, rt *rapid.T, filter adapter.Filter) {
+// checking is a test, or a check of a property in one.
+type checking interface {
+	Skip(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func (w *world) check(t *testing.T, rt checking, filter adapter.Filter) {
+	t.Helper()
 	m, err := adapter.NewMatcher(filter, adapter.MatchOptions{Model: "Sample__c", Resolver: w})
 	if err != nil {
+		if rt == checking(t) {
+			return // there is no meaning to hold the answer against
+		}
 		rt.Skip(err.Error())
 	}
 	var want []adapter.ID
 	for _, r := range w.records {
 		ok, err := m.Match(r)
 		if err != nil {
-			rt.Skip(err.Error())
+			rt.Fatalf("%v", err)
 		}
 		if ok {
 			want = append(want, r.ID())
@@ -255,4 +265,65 @@ func (w *world) names(ids []adapter.ID) []string {
 		out[i] = fmt.Sprintf("%s %q", id, w.byID[id].String("Name"))
 	}
 	return out
+}
+
+// TestEveryCondition goes through all operators on all kinds of fields, with
+// and without a path.
+func TestEveryCondition(t *testing.T) {
+	w := newWorld(t, nil)
+	equalities := []adapter.Op{"=", "!=", "in", "not in", "=?"}
+	orders := []adapter.Op{"<", "<=", ">", ">="}
+	likes := []adapter.Op{"like", "ilike", "not like", "not ilike", "=like", "=ilike", "not =like", "not =ilike"}
+	texts := []any{nil, false, true, "", "Red", "é", "%", `a\_b`, `\\`, "12", 12, " 12", "'", " Red"}
+	for _, kind := range []struct {
+		field  string
+		ops    [][]adapter.Op
+		values []any
+	}{
+		{"Name", [][]adapter.Op{equalities, likes}, texts},
+		{"Code__c", [][]adapter.Op{equalities, likes}, texts},
+		{"Count__c", [][]adapter.Op{equalities, orders}, []any{nil, false, true, "", 0, 1, "2", json.Number("1e1"), -5.0, 3}},
+		{"Ratio__c", [][]adapter.Op{equalities, orders}, []any{nil, 0, 1.5, json.Number("-0.50"), 9}},
+		{"Flag__c", [][]adapter.Op{equalities}, []any{nil, true, false}},
+		{"Day__c", [][]adapter.Op{equalities, orders}, []any{nil, true, "2025-01-01", "2025-01-02 10:00:00", "2024-01-01"}},
+		{"Moment__c", [][]adapter.Op{equalities, orders}, []any{nil, true, "2025-01-01", "2025-01-01 23:59:59", "2025-01-01 23:59:59.0001", "2025-01-02T00:00:00Z"}},
+		{"Kind__c", [][]adapter.Op{equalities, likes}, []any{nil, true, "small", "s", "%e"}},
+		{"Parent__c", [][]adapter.Op{equalities}, []any{nil, true, w.records[0]["Id"], "red", w.records[0].ID(), "a00000000000000AAA"}},
+	} {
+		for _, prefix := range []string{"", "Parent__r.", "Children__r."} {
+			for _, ops := range kind.ops {
+				for _, op := range ops {
+					for i, v := range kind.values {
+						if op == "in" || op == "not in" {
+							v = []any{v, kind.values[(i+3)%len(kind.values)]}
+						}
+						if slices.Contains(orders, op) && (adapter.IsEmpty(v) || v == true) || slices.Contains(likes, op) && v == true {
+							continue // refused, or of no meaning
+						}
+						cond := adapter.Cond{Field: prefix + kind.field, Op: op, Value: v}
+						w.check(t, t, cond)
+						w.check(t, t, adapter.Not{Part: cond})
+					}
+				}
+			}
+		}
+	}
+	cond := func(field string, op adapter.Op, v any) adapter.Filter {
+		return adapter.Cond{Field: field, Op: op, Value: v}
+	}
+	number, letters := cond("Count__c", "=", 1), cond("Name", adapter.Like, "e")
+	for _, f := range []adapter.Filter{
+		// What SOQL can ask by itself, beside what it can't.
+		adapter.And{cond("Children__r", adapter.Any, number), letters},
+		adapter.And{cond("Children__r", adapter.NotAny, number), letters},
+		adapter.And{cond("Children__r", adapter.Any, number), cond("Children__r", adapter.Any, nil), cond("Children__r", adapter.NotAny, cond("Flag__c", "=", true))},
+		adapter.Or{cond("Children__r", adapter.Any, number), letters},
+		adapter.Not{Part: cond("Children__r", adapter.Any, number)},
+		cond("Children__r", adapter.Any, cond("Children__r", adapter.Any, number)),
+		cond("Parent__r", adapter.Any, cond("Children__r", adapter.NotAny, number)),
+		cond("Children__r", "=", false), cond("Children__r", "!=", false), cond("Children__r", "in", []any{w.records[40]["Id"], w.records[41]["Id"]}),
+		adapter.Not{Part: adapter.Or{cond("Parent__r.Count__c", "<", 1), cond("Parent__r.Name", "!=", "Red")}},
+	} {
+		w.check(t, t, f)
+	}
 }

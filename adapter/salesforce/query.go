@@ -237,7 +237,7 @@ func (p *plan) resume(cursor string) (start, bool) {
 	where := text[1:dot]
 	switch {
 	case text[0] == 'i' && p.byID != 0:
-		return start{after: where}, recordID.MatchString(where)
+		return start{after: where}, isRecordID(where)
 	case text[0] == 'o' && p.byID == 0:
 		n, err := strconv.Atoi(where)
 		return start{offset: n}, err == nil && n > 0

@@ -143,7 +143,7 @@ func TestOffsets(t *testing.T) {
 					want = append(want, i)
 				}
 			}
-			assert.Equal(t, len(want), len(page.Records))
+			assert.Len(t, page.Records, len(want))
 			if len(want) > 0 {
 				assert.Equal(t, want, numbers(t, page.Records), "offset %d", offset)
 			}
@@ -176,6 +176,11 @@ func TestPagesBehindTheOffset(t *testing.T) {
 	require.NoError(t, err)
 	other := q
 	other.Cursor, other.Order = page.Next, nil
+	_, err = client.Query(t.Context(), other)
+	require.ErrorIs(t, err, adapter.ErrInvalidArgument)
+
+	other = q
+	other.Cursor, other.Filter = page.Next, adapter.Cond{Field: "Count__c", Op: adapter.Less, Value: 7}
 	_, err = client.Query(t.Context(), other)
 	require.ErrorIs(t, err, adapter.ErrInvalidArgument)
 

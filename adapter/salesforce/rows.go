@@ -291,9 +291,9 @@ func (p *pager) open(ctx context.Context, skip int) error {
 // follow reads the next batch.
 func (p *pager) follow(ctx context.Context, url string) error {
 	result, err := p.c.more(ctx, p.plan.object, url)
-	if e, ok := errors.AsType[*adapter.Error](err); ok && e.Native == "INVALID_QUERY_LOCATOR" && p.plan.byID != 0 && p.last != "" {
+	if e, ok := errors.AsType[*adapter.Error](err); ok && e.Native == "INVALID_QUERY_LOCATOR" && p.plan.byID != 0 && p.after != "" {
 		// The server has forgotten the query, and the ids tell where to go on.
-		p.more, p.url, p.after = "", "", p.last
+		p.more, p.url = "", ""
 		return p.open(ctx, 0)
 	}
 	if err != nil {

@@ -315,10 +315,10 @@ func likePattern(s string, contains bool) (literal string, exact bool) {
 	}
 	escaped := false
 	one := func(r rune) {
-		switch {
-		case r == '\\':
+		switch r {
+		case '\\':
 			b, exact = append(b, '_'), false
-		case r == '%' || r == '_':
+		case '%', '_':
 			b = append(b, '\\', byte(r))
 		default:
 			b = appendEscaped(b, r)

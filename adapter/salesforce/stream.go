@@ -123,5 +123,11 @@ func (s *streaming) runBulk(ctx context.Context, rows *rows, p *pager) error {
 	bulk := newBulkRows(s.c, s.plan, last)
 	defer bulk.close(ctx)
 	rows.source = bulk
+	if err := bulk.start(ctx); err != nil {
+		if !bulkRefused(err) {
+			return err
+		}
+		rows.source = &pager{c: s.c, plan: s.plan, where: p.where, start: start{after: last}}
+	}
 	return s.runRows(ctx, rows)
 }

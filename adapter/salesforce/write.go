@@ -307,7 +307,9 @@ func (c *Client) createBulk(ctx context.Context, o *object, drafts []*draft, pla
 	}
 	parts, sizes := tables(rows, in, maxCSV)
 	for i, t := range parts {
-		c.ingest(ctx, o, t, sizes[i], out)
+		if !c.ingest(ctx, o, t, sizes[i], out) {
+			rest = append(rest, t.places...)
+		}
 	}
 	return rest
 }
@@ -451,7 +453,7 @@ func inThousands(ids []adapter.ID, list []string, do func([]string) error) error
 	var stop error
 	some := false
 	for chunk := range slices.Chunk(list, atOnce) {
-		err := stop
+		var err error
 		if stop == nil {
 			err = do(chunk)
 			stop = err

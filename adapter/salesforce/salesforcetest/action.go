@@ -12,12 +12,17 @@ import (
 // inputs of one call and returns its outputs.
 type Action func(inputs map[string]any) (outputs map[string]any, err error)
 
+type namedAction struct {
+	name string
+	do   Action
+}
+
 // HandleAction registers an action under what comes behind /actions/custom/,
 // such as "apex/ConfirmOrder" or "flow/Discount".
 func (s *Server) HandleAction(name string, a Action) {
 	s.data.Lock()
 	defer s.data.Unlock()
-	s.actions[strings.ToLower(name)] = a
+	s.actions[strings.ToLower(name)] = namedAction{name, a}
 }
 
 // HandleApex registers an Apex REST resource under what comes behind
@@ -61,7 +66,7 @@ func (s *Server) serveActions(c *call) *answer {
 		return failure(notFound())
 	}
 	name := strings.Join(c.path[2:], "/")
-	action := s.actions[strings.ToLower(name)]
+	action := s.actions[strings.ToLower(name)].do
 	if action == nil {
 		if len(c.path) <= 3 {
 			return s.listActions(name)
@@ -97,9 +102,9 @@ func (s *Server) serveActions(c *call) *answer {
 
 func (s *Server) listActions(kind string) *answer {
 	names := []string{}
-	for name := range s.actions {
-		if strings.HasPrefix(name, strings.ToLower(kind)) {
-			names = append(names, name)
+	for key, a := range s.actions {
+		if strings.HasPrefix(key, strings.ToLower(kind)) {
+			names = append(names, a.name)
 		}
 	}
 	slices.Sort(names)

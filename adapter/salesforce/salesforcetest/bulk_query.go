@@ -70,6 +70,9 @@ func (s *Server) runQueryJob(j *job) {
 // queryResults is a page of what a query job found. Sforce-Locator leads to
 // the next; "null" is the last.
 func (s *Server) queryResults(c *call, j *job) *answer {
+	if j.version != c.version {
+		return failure(&apiError{status: http.StatusConflict, code: "API_ERROR", message: "The results are to be asked for in the version in which the job was made: " + j.version})
+	}
 	s.work(j)
 	if j.state != "JobComplete" {
 		return failure(invalidState("The results are not there while the job is " + j.state))

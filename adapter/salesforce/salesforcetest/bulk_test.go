@@ -96,6 +96,7 @@ func TestBulkQuery(t *testing.T) {
 	r = c.do("GET", "/jobs/query/"+id, nil)
 	assert.Equal(t, "JobComplete", r.get("state"))
 	assert.Equal(t, "V2Query", r.get("jobType"))
+	assert.Equal(t, 409, c.do("GET", "/services/data/v60.0/jobs/query/"+id+"/results", nil).status)
 	r = c.do("GET", "/jobs/query/"+id+"/results", nil)
 	header := `"Name","Count__c","Amount__c","Moment__c","Flag__c","Owner.Username","Parent__r.Name"` + "\n"
 	rest := `,"2.5","2026-01-01T00:00:00.000Z","false","` + c.srv.Username + `",""` + "\n"
@@ -115,8 +116,8 @@ func TestActionsAndApex(t *testing.T) {
 		return map[string]any{"out": in["in"]}, nil
 	})
 	r := c.do("POST", "/actions/custom/apex/Double", map[string]any{"inputs": []any{map[string]any{"in": "x"}}})
-	assert.Equal(t, `[{"actionName":"Double","errors":null,"isSuccess":true,"outputValues":{"out":"x"}}]`, r.text)
-	assert.Equal(t, "double", c.do("GET", "/actions/custom/apex", nil).get("actions.0.name"))
+	r.is(t, `[{"actionName":"Double","errors":null,"isSuccess":true,"outputValues":{"out":"x"}}]`)
+	assert.Equal(t, "Double", c.do("GET", "/actions/custom/apex", nil).get("actions.0.name"))
 	c.refused(c.do("POST", "/actions/custom/apex/Nothing", map[string]any{}), 404, "NOT_FOUND")
 	c.refused(c.do("GET", "/services/apexrest/orders", nil), 404, "NOT_FOUND")
 }

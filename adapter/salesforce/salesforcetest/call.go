@@ -224,11 +224,15 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, body []byte) {
 		writeAnswer(w, failure(err))
 		return
 	}
+	writeAnswer(w, s.carryOut(c, session.user))
+}
+
+// carryOut does a call as a user. Nobody else has the data meanwhile.
+func (s *Server) carryOut(c *call, user string) *answer {
 	s.data.Lock()
-	s.db.user = session.user
-	a := s.dispatch(c)
-	s.data.Unlock()
-	writeAnswer(w, a)
+	defer s.data.Unlock()
+	s.db.user = user
+	return s.dispatch(c)
 }
 
 // newCall reads the address of a call.

@@ -51,6 +51,12 @@ type reply struct {
 	body   any
 }
 
+// is requires an answer letter for letter, the order of its members included.
+func (r reply) is(t *testing.T, want string) {
+	t.Helper()
+	require.Equal(t, want, r.text)
+}
+
 // get is a value in the body, such as "records.0.Name"; numbers stay as they
 // were written.
 func (r reply) get(path string) any {

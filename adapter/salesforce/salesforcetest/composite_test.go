@@ -23,16 +23,16 @@ func TestCollections(t *testing.T) {
 
 	r := c.do("POST", "/composite/sobjects", map[string]any{"allOrNone": true, "records": two})
 	assert.Equal(t, 200, r.status)
-	assert.Equal(t, `[{"success":false,"errors":[`+rolledBack+`]},`+missing+`]`, r.text)
+	r.is(t, `[{"success":false,"errors":[`+rolledBack+`]},`+missing+`]`)
 	assert.Equal(t, 0, c.srv.Count("Sample__c"))
 	r = c.do("POST", "/composite/sobjects", map[string]any{"records": two})
-	assert.Equal(t, `[{"id":"a00Wt0000000002IAA","success":true,"errors":[]},`+missing+`]`, r.text)
+	r.is(t, `[{"id":"a00Wt0000000002IAA","success":true,"errors":[]},`+missing+`]`)
 	assert.Equal(t, 1, c.srv.Count("Sample__c"))
 
 	r = c.do("PATCH", "/composite/sobjects", map[string]any{"records": []any{sample(map[string]any{"id": "a00Wt0000000002", "Name": "b"}), sample(map[string]any{"Id": "a00Wt0000000009", "Name": "c"}), sample(map[string]any{"Name": "d"})}})
-	assert.Equal(t, `[{"id":"a00Wt0000000002IAA","success":true,"errors":[]},{"success":false,"errors":[{"statusCode":"INVALID_CROSS_REFERENCE_KEY","message":"invalid cross reference id","fields":[]}]},{"success":false,"errors":[{"statusCode":"MISSING_ARGUMENT","message":"Id not specified in an update call","fields":[]}]}]`, r.text)
+	r.is(t, `[{"id":"a00Wt0000000002IAA","success":true,"errors":[]},{"success":false,"errors":[{"statusCode":"INVALID_CROSS_REFERENCE_KEY","message":"invalid cross reference id","fields":[]}]},{"success":false,"errors":[{"statusCode":"MISSING_ARGUMENT","message":"Id not specified in an update call","fields":[]}]}]`)
 	r = c.do("GET", "/composite/sobjects/Sample__c?ids=a00Wt0000000002IAA,a00Wt0000000009AAA&fields=Name", nil)
-	assert.Equal(t, `[{"attributes":{"type":"Sample__c","url":"/services/data/v62.0/sobjects/Sample__c/a00Wt0000000002IAA"},"Name":"b","Id":"a00Wt0000000002IAA"},null]`, r.text)
+	r.is(t, `[{"attributes":{"type":"Sample__c","url":"/services/data/v62.0/sobjects/Sample__c/a00Wt0000000002IAA"},"Name":"b","Id":"a00Wt0000000002IAA"},null]`)
 	r = c.do("POST", "/composite/sobjects/Sample__c", map[string]any{"ids": []string{"a00Wt0000000002IAA"}, "fields": []string{"Name"}})
 	assert.Equal(t, "b", r.get("0.Name"))
 
@@ -44,7 +44,7 @@ func TestCollections(t *testing.T) {
 	assert.Equal(t, false, r.get("0.created"))
 
 	r = c.do("DELETE", "/composite/sobjects?ids=a00Wt0000000002IAA,nonsense&allOrNone=true", nil)
-	assert.Equal(t, `[{"id":"a00Wt0000000002IAA","success":false,"errors":[`+rolledBack+`]},{"success":false,"errors":[{"statusCode":"MALFORMED_ID","message":"malformed id nonsense","fields":[]}]}]`, r.text)
+	r.is(t, `[{"id":"a00Wt0000000002IAA","success":false,"errors":[`+rolledBack+`]},{"success":false,"errors":[{"statusCode":"MALFORMED_ID","message":"malformed id nonsense","fields":[]}]}]`)
 	r = c.do("DELETE", "/composite/sobjects?ids=a00Wt0000000002IAA,nonsense", nil)
 	assert.Equal(t, true, r.get("0.success"))
 
@@ -75,15 +75,18 @@ func TestTree(t *testing.T) {
 	}
 	r := c.do("POST", "/composite/tree/Sample__c", map[string]any{"records": []any{record("r1", "a", record("r2", "b"), record("r3", "c")), record("r4", "d")}})
 	assert.Equal(t, 201, r.status)
-	assert.Equal(t, `{"hasErrors":false,"results":[{"referenceId":"r1","id":"a00Wt0000000001IAA"},{"referenceId":"r2","id":"a00Wt0000000002IAA"},{"referenceId":"r3","id":"a00Wt0000000003IAA"},{"referenceId":"r4","id":"a00Wt0000000004IAA"}]}`, r.text)
+	r.is(t, `{"hasErrors":false,"results":[{"referenceId":"r1","id":"a00Wt0000000001IAA"},{"referenceId":"r2","id":"a00Wt0000000002IAA"},{"referenceId":"r3","id":"a00Wt0000000003IAA"},{"referenceId":"r4","id":"a00Wt0000000004IAA"}]}`)
 	assert.Equal(t, []string{"b", "c"}, c.names("SELECT Name FROM Sample__c WHERE Parent__r.Name = 'a'"))
 
 	bad := record("r3", "z")
 	bad["Mail__c"] = "nonsense"
 	r = c.do("POST", "/composite/tree/Sample__c", map[string]any{"records": []any{record("r1", "x", record("r2", "y"), bad)}})
 	assert.Equal(t, 400, r.status)
-	assert.Equal(t, `{"hasErrors":true,"results":[{"referenceId":"r3","errors":[{"statusCode":"INVALID_EMAIL_ADDRESS","message":"Mail: invalid email address: nonsense","fields":["Mail__c"]}]}]}`, r.text)
+	r.is(t, `{"hasErrors":true,"results":[{"referenceId":"r3","errors":[{"statusCode":"INVALID_EMAIL_ADDRESS","message":"Mail: invalid email address: nonsense","fields":["Mail__c"]}]}]}`)
 	assert.Equal(t, 4, c.srv.Count("Sample__c"), "all or none")
+	bad["Foo"] = 1
+	c.refused(c.do("POST", "/composite/tree/Sample__c", map[string]any{"records": []any{record("r1", "x"), bad}}), 400, "INVALID_FIELD")
+	assert.Equal(t, 4, c.srv.Count("Sample__c"))
 	r = c.do("POST", "/composite/tree/Sample__c", map[string]any{"records": []any{record("r1", "x"), record("r1", "y")}})
 	assert.Equal(t, "INVALID_INPUT", r.get("results.0.errors.0.statusCode"))
 }
@@ -143,6 +146,27 @@ func TestComposite(t *testing.T) {
 
 	part := map[string]any{"method": "GET", "url": v + "/limits", "referenceId": "x"}
 	c.refused(c.do("POST", "/composite", map[string]any{"compositeRequest": []any{part, part}}), 400, "INVALID_INPUT")
+}
+
+// TestSideEffectsOfFailures holds that a record that fails among others leaves
+// nothing of what it set elsewhere.
+func TestSideEffectsOfFailures(t *testing.T) {
+	c := newClient(t, fixed())
+	product := c.create("Product2", map[string]any{"Name": "Desk"})
+	entry := c.create("PricebookEntry", map[string]any{"Pricebook2Id": c.srv.StandardPricebookID, "Product2Id": product, "UnitPrice": 10, "IsActive": true})
+	opportunity := c.create("Opportunity", map[string]any{"Name": "O", "StageName": "Prospecting", "CloseDate": "2026-12-31"})
+	line := map[string]any{"attributes": map[string]any{"type": "OpportunityLineItem"}, "OpportunityId": opportunity, "PricebookEntryId": entry}
+	r := c.do("POST", "/composite/sobjects", map[string]any{"records": []any{line}})
+	assert.Equal(t, "REQUIRED_FIELD_MISSING", r.get("0.errors.0.statusCode"))
+	assert.Nil(t, c.query("SELECT Pricebook2Id FROM Opportunity").get("records.0.Pricebook2Id"))
+	line["Quantity"] = 3
+	r = c.do("POST", "/composite/sobjects", map[string]any{"records": []any{line}})
+	assert.Equal(t, true, r.get("0.success"))
+	r = c.query("SELECT Pricebook2Id, Amount, ExpectedRevenue, HasOpportunityLineItem FROM Opportunity")
+	assert.Equal(t, c.srv.StandardPricebookID, r.get("records.0.Pricebook2Id"))
+	assert.EqualValues(t, "30.0", r.get("records.0.Amount"))
+	assert.EqualValues(t, "3.0", r.get("records.0.ExpectedRevenue"))
+	assert.Equal(t, true, r.get("records.0.HasOpportunityLineItem"))
 }
 
 func TestRecordFaults(t *testing.T) {

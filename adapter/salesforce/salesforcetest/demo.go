@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 )
 
 // populate makes the objects and what every org has: an administrator and the
@@ -87,9 +88,9 @@ func plain(values map[string]any) (map[string]any, error) {
 		case nil, string, bool:
 			out[key] = v
 		case int:
-			out[key] = json.Number(fmt.Sprint(v))
+			out[key] = json.Number(strconv.Itoa(v))
 		case int64:
-			out[key] = json.Number(fmt.Sprint(v))
+			out[key] = json.Number(strconv.FormatInt(v, 10))
 		case float64:
 			out[key] = json.Number(fmt.Sprint(v))
 		case json.Number:

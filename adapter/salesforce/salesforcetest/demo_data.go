@@ -1,6 +1,9 @@
 package salesforcetest
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // filling collects the first error of many creations.
 type filling struct {
@@ -43,8 +46,8 @@ func (f *filling) accounts() []string {
 		{"O'Neill & Daughters", "Retail", "+353 1 555 0106", "Dublin", "Ireland", "EUR", [][2]string{{"Aoife", "O'Neill"}}},
 	} {
 		values := map[string]any{
-			"Name": a.name, "Industry": a.industry, "Phone": a.phone, "BillingStreet": fmt.Sprintf("%d Market Street", 10+i), "BillingCity": a.city, "BillingCountry": a.country, "BillingPostalCode": fmt.Sprint(10110 + i),
-			"Website": "https://www.example.com/" + fmt.Sprint(i), "AccountNumber": fmt.Sprintf("C-%04d", i+1), "Type": "Customer - Direct", "AnnualRevenue": 1_250_000 * (i + 1), "NumberOfEmployees": 12 * (i + 1), "Description": "Regular customer", "External_Id__c": fmt.Sprintf("demo-account-%d", i+1),
+			"Name": a.name, "Industry": a.industry, "Phone": a.phone, "BillingStreet": fmt.Sprintf("%d Market Street", 10+i), "BillingCity": a.city, "BillingCountry": a.country, "BillingPostalCode": strconv.Itoa(10110 + i),
+			"Website": "https://www.example.com/" + strconv.Itoa(i), "AccountNumber": fmt.Sprintf("C-%04d", i+1), "Type": "Customer - Direct", "AnnualRevenue": 1_250_000 * (i + 1), "NumberOfEmployees": 12 * (i + 1), "Description": "Regular customer", "External_Id__c": fmt.Sprintf("demo-account-%d", i+1),
 		}
 		id := f.add("Account", values)
 		ids = append(ids, id)

@@ -1,6 +1,8 @@
 package salesforcetest
 
 import (
+	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +46,33 @@ func FuzzSOQL(f *testing.F) {
 		}
 		for _, r := range p.query.cut(p.find(true)) {
 			p.show.append(nil, s.db, "62.0", r)
+		}
+	})
+}
+
+// FuzzCalls throws bodies at the resources that take one: no answer but those
+// of the API, and nothing that panics or is left half done.
+func FuzzCalls(f *testing.F) {
+	paths := []string{"sobjects/Account", "sobjects/Sample__c", "sobjects/ContentVersion", "sobjects/Order/801Wt0000000001", "sobjects/Account/External_Id__c/x", "composite", "composite/batch", "composite/graph", "composite/tree/Account", "composite/sobjects", "composite/sobjects/Account/External_Id__c", "composite/sobjects/Account", "jobs/ingest", "jobs/query", "actions/custom/x"}
+	for i, seed := range []string{
+		`{"Name": "x", "Parent": {"External_Id__c": "demo-account-1"}, "NumberOfEmployees": 1e3}`, `{"Name": [1], "Tags__c": "red;;blue"}`, `{"VersionData": "aGk=", "PathOnClient": "x"}`, `{"Status": "Activated"}`, `{"Name": null}`,
+		`{"allOrNone": true, "compositeRequest": [{"method": "POST", "url": "/services/data/v62.0/sobjects/Account", "referenceId": "a", "body": {"Name": "@{b.c[1].d}"}}, {"method": "GET", "url": "/services/data/v62.0/query?q=SELECT+Id+FROM+Account+WHERE+Id='@{a.id}'", "referenceId": "b"}]}`,
+		`{"batchRequests": [{"method": "DELETE", "url": "v62.0/sobjects/Account/001Wt0000000001"}]}`, `{"graphs": [{"graphId": "1", "compositeRequest": []}]}`,
+		`{"records": [{"attributes": {"type": "Account", "referenceId": "a"}, "Name": "x", "Contacts": {"records": [null, {"attributes": {"type": "Contact", "referenceId": "b"}}]}}]}`,
+		`{"records": [{"attributes": {"type": "Account"}, "Id": "001Wt0000000001", "Name": "y", "External_Id__c": "x"}, {}]}`, `{"records": null}`, `{"ids": ["x"], "fields": ["Name", "Nothing"]}`, `{"object": "Account", "operation": "upsert", "externalIdFieldName": "Id"}`, `{"operation": "query", "query": "SELECT Id FROM Account"}`, `{"inputs": [{}]}`,
+	} {
+		f.Add(uint8(i), uint8(i), seed)
+	}
+	s := &Server{Version: "62.0", config: Config{Now: time.Now, BatchSize: 2000, Version: "62.0"}, db: newDatabase(time.Now), cursors: map[string]*cursor{}, jobs: map[string]*job{}, actions: map[string]namedAction{}, changed: map[string]time.Time{}}
+	require.NoError(f, s.populate())
+	f.Fuzz(func(t *testing.T, path, method uint8, body string) {
+		c, err := s.newCall([]string{"POST", "PATCH", "PUT", "GET", "DELETE"}[method%5], "/services/data/v62.0/"+paths[int(path)%len(paths)], "", http.Header{"Content-Type": {"application/json"}}, []byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := s.carryOut(c, s.UserID)
+		if text := appendJSON(nil, a.body); a.status < 200 || a.status > 415 || !json.Valid(text) {
+			t.Fatalf("%d %s", a.status, text)
 		}
 	})
 }

@@ -14,6 +14,7 @@ const (
 // newID makes the id of the nth record of a key prefix. "Wt" stands where the
 // instance is told apart.
 func newID(prefix string, n int) string {
+	n = max(n, 0)
 	digits := [15]byte{3: 'W', 4: 't', 5: '0'}
 	copy(digits[:3], prefix)
 	for i := len(digits) - 1; i > 5; i-- {

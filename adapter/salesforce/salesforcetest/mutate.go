@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -49,7 +50,7 @@ func mistyped(f *Field, v any) *apiError {
 	case []any:
 		token = "START_ARRAY"
 	case bool:
-		token = "VALUE_" + strings.ToUpper(fmt.Sprint(v))
+		token = "VALUE_" + strings.ToUpper(strconv.FormatBool(v))
 	case string:
 	default:
 		token = "VALUE_NUMBER value " + fmt.Sprint(v)

@@ -152,10 +152,23 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request, body []byte)
 	mac := hmac.New(sha256.New, []byte(s.secretOf(granted.client)))
 	mac.Write([]byte(id + issued))
 	m := members{{"access_token", token}, {"signature", base64.StdEncoding.EncodeToString(mac.Sum(nil))}, {"scope", "api refresh_token"}, {"instance_url", s.URL}, {"id", id}, {"token_type", "Bearer"}, {"issued_at", issued}}
+	if form.Get("grant_type") == "refresh_token" && s.config.RotateRefreshTokens {
+		m = append(m, member{"refresh_token", s.rotate(form.Get("refresh_token"))})
+	}
 	if strings.HasPrefix(form.Get("grant_type"), "urn:") {
 		m = members{m[0], m[2], m[3], m[4], m[5]} // the JWT bearer flow gives neither signature nor time
 	}
 	writeOAuth(w, http.StatusOK, m)
+}
+
+// rotate replaces a refresh token by a new one.
+func (s *Server) rotate(old string) string {
+	token := "5Aep861" + randomText(40)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refresh[token] = s.refresh[old]
+	delete(s.refresh, old)
+	return token
 }
 
 func writeOAuth(w http.ResponseWriter, status int, m members) {

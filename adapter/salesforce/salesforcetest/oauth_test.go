@@ -112,7 +112,7 @@ func TestTokensEnd(t *testing.T) {
 		t.Helper()
 		r := c.do("GET", "/limits", nil)
 		assert.Equal(t, 401, r.status)
-		assert.Equal(t, `[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]`, r.text)
+		r.is(t, `[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]`)
 		c.token = c.srv.Token()
 		assert.Equal(t, 200, c.do("GET", "/limits", nil).status)
 	}
@@ -137,6 +137,21 @@ func TestTokensEnd(t *testing.T) {
 	ended()
 }
 
+func TestRotation(t *testing.T) {
+	config := fixed()
+	config.RotateRefreshTokens = true
+	srv := salesforcetest.NewServer(config)
+	defer srv.Close()
+	form := url.Values{"grant_type": {"refresh_token"}, "client_id": {srv.ClientID}, "refresh_token": {srv.RefreshToken}}
+	status, body := ask(t, srv, form)
+	require.Equal(t, 200, status)
+	status, _ = ask(t, srv, form)
+	assert.Equal(t, 400, status, "a token that was used")
+	form.Set("refresh_token", body["refresh_token"].(string))
+	status, _ = ask(t, srv, form)
+	assert.Equal(t, 200, status)
+}
+
 func TestRequestLimit(t *testing.T) {
 	config := fixed()
 	config.DailyRequests = 2
@@ -145,7 +160,7 @@ func TestRequestLimit(t *testing.T) {
 	assert.EqualValues(t, "0", c.do("GET", "/limits", nil).get("DailyApiRequests.Remaining"))
 	r := c.do("GET", "/limits", nil)
 	assert.Equal(t, 403, r.status)
-	assert.Equal(t, `[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]`, r.text)
+	r.is(t, `[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]`)
 	c.srv.SetUsage(0)
 	assert.Equal(t, 200, c.do("GET", "/limits", nil).status)
 	used, limit := c.srv.Usage()

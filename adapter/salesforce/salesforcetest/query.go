@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// maxCursors is how many answers are kept for their next pages; older ones end.
+const maxCursors = 50
+
 // cursor is the rest of an answer: what was found when the query ran, with the
 // values of then.
 type cursor struct {
@@ -108,6 +111,7 @@ func (s *Server) page(c *call, at *cursor, id string, from int) *answer {
 			s.sequence++
 			id = newID("01g", s.sequence)
 			s.cursors[id] = at
+			delete(s.cursors, newID("01g", s.sequence-maxCursors))
 		}
 		b = append(b, `,"nextRecordsUrl":"/services/data/v`...)
 		b = append(b, c.version+"/"+c.path[0]+"/"+id+"-"+strconv.Itoa(to)+`"`...)

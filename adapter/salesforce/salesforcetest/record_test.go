@@ -19,16 +19,16 @@ func TestCreateReadUpdateDelete(t *testing.T) {
 	c := newClient(t, fixed())
 	r := c.do("POST", "/sobjects/Sample__c", map[string]any{"Name": "one", "Count__c": 7, "Ratio__c": 0.25, "Amount__c": 350000000, "Flag__c": true, "Day__c": "2026-01-31", "Moment__c": "2026-01-31T10:00:00+02:00"})
 	require.Equal(t, 201, r.status)
-	assert.Equal(t, `{"id":"a00Wt0000000001IAA","success":true,"errors":[]}`, r.text)
+	r.is(t, `{"id":"a00Wt0000000001IAA","success":true,"errors":[]}`)
 	assert.Equal(t, "/services/data/v62.0/sobjects/Sample__c/a00Wt0000000001IAA", r.header.Get("Location"))
 	assert.Equal(t, "application/json;charset=UTF-8", r.header.Get("Content-Type"))
 	assert.Equal(t, "api-usage=1/100000", r.header.Get("Sforce-Limit-Info"))
 
 	r = c.do("GET", "/sobjects/Sample__c/a00Wt0000000001?fields=Name,Count__c,Ratio__c,Amount__c,Flag__c,Day__c,Moment__c,CreatedDate,Parent__c", nil)
 	require.Equal(t, 200, r.status)
-	assert.Equal(t, `{"attributes":{"type":"Sample__c","url":"/services/data/v62.0/sobjects/Sample__c/a00Wt0000000001IAA"},`+
+	r.is(t, `{"attributes":{"type":"Sample__c","url":"/services/data/v62.0/sobjects/Sample__c/a00Wt0000000001IAA"},`+
 		`"Name":"one","Count__c":7.0,"Ratio__c":0.25,"Amount__c":3.5E8,"Flag__c":true,"Day__c":"2026-01-31","Moment__c":"2026-01-31T08:00:00.000+0000",`+
-		`"CreatedDate":"2026-03-04T12:00:00.000+0000","Parent__c":null,"Id":"a00Wt0000000001IAA"}`, r.text)
+		`"CreatedDate":"2026-03-04T12:00:00.000+0000","Parent__c":null,"Id":"a00Wt0000000001IAA"}`)
 
 	r = c.do("PATCH", "/sobjects/Sample__c/a00Wt0000000001IAA", map[string]any{"Name": "two", "Amount__c": nil})
 	assert.Equal(t, 204, r.status)
@@ -87,10 +87,10 @@ func TestExternalIDs(t *testing.T) {
 	c := newClient(t, fixed())
 	r := c.do("PATCH", "/sobjects/Account/External_Id__c/a%2F1", map[string]any{"Name": "A"})
 	assert.Equal(t, 201, r.status)
-	assert.Equal(t, `{"id":"001Wt0000000001IAA","success":true,"errors":[],"created":true}`, r.text)
+	r.is(t, `{"id":"001Wt0000000001IAA","success":true,"errors":[],"created":true}`)
 	r = c.do("PATCH", "/sobjects/Account/External_Id__c/a%2F1", map[string]any{"Name": "B"})
 	assert.Equal(t, 200, r.status)
-	assert.Equal(t, `{"id":"001Wt0000000001IAA","success":true,"errors":[],"created":false}`, r.text)
+	r.is(t, `{"id":"001Wt0000000001IAA","success":true,"errors":[],"created":false}`)
 	r = c.do("GET", "/sobjects/Account/External_Id__c/a%2F1", nil)
 	assert.Equal(t, "B", r.get("Name"))
 	c.refused(c.do("PATCH", "/sobjects/Account/External_Id__c/other?updateOnly=true", map[string]any{"Name": "B"}), 404, "NOT_FOUND")
@@ -104,7 +104,7 @@ func TestExternalIDs(t *testing.T) {
 	first, second := c.create("Loose__c", map[string]any{"Key__c": "k"}), c.create("Loose__c", map[string]any{"Key__c": "k"})
 	r = c.do("PATCH", "/sobjects/Loose__c/Key__c/k", map[string]any{})
 	assert.Equal(t, 300, r.status)
-	assert.Equal(t, `["/services/data/v62.0/sobjects/Loose__c/`+first+`","/services/data/v62.0/sobjects/Loose__c/`+second+`"]`, r.text)
+	r.is(t, `["/services/data/v62.0/sobjects/Loose__c/`+first+`","/services/data/v62.0/sobjects/Loose__c/`+second+`"]`)
 	assert.Equal(t, "a01", first[:3])
 	assert.Equal(t, 204, c.do("DELETE", "/sobjects/Account/External_Id__c/a%2F1", nil).status)
 }
@@ -282,9 +282,9 @@ func TestChanges(t *testing.T) {
 	now = now.Add(10 * time.Minute)
 	span := "?start=2026-03-04T12%3A59%3A00%2B00%3A00&end=2026-03-04T13%3A30%3A00Z"
 	r := c.do("GET", "/sobjects/Account/updated"+span, nil)
-	assert.Equal(t, `{"ids":["`+changed+`"],"latestDateCovered":"2026-03-04T13:10:00.000+0000"}`, r.text)
+	r.is(t, `{"ids":["`+changed+`"],"latestDateCovered":"2026-03-04T13:10:00.000+0000"}`)
 	r = c.do("GET", "/sobjects/Account/deleted"+span, nil)
-	assert.Equal(t, `{"deletedRecords":[{"deletedDate":"2026-03-04T13:00:00.000+0000","id":"`+gone+`"}],"earliestDateAvailable":"2026-02-17T12:00:00.000+0000","latestDateCovered":"2026-03-04T13:10:00.000+0000"}`, r.text)
+	r.is(t, `{"deletedRecords":[{"deletedDate":"2026-03-04T13:00:00.000+0000","id":"`+gone+`"}],"earliestDateAvailable":"2026-02-17T12:00:00.000+0000","latestDateCovered":"2026-03-04T13:10:00.000+0000"}`)
 	r = c.do("GET", "/sobjects/Account/updated?start=2026-03-04T11%3A00%3A00Z&end=2026-03-04T12%3A30%3A00Z", nil)
 	assert.Equal(t, []any{old}, r.get("ids"))
 	for _, bad := range []string{"?start=x&end=y", "?start=2026-03-04T12:00:00Z&end=2026-03-04T12:00:10Z", "?start=2026-01-01T12:00:00Z&end=2026-03-04T12:00:00Z", "?start=2026-03-04T12:00:00Z&end=2026-03-03T12:00:00Z"} {

@@ -31,6 +31,9 @@ type Config struct {
 	NoDemo bool
 	// TokenLifetime is how long an access token works; 0 is two hours.
 	TokenLifetime time.Duration
+	// RotateRefreshTokens gives a new refresh token with each use of one, which
+	// makes the old one worthless.
+	RotateRefreshTokens bool
 	// DailyRequests is how many calls of the API a day may have; 0 is 100,000.
 	DailyRequests int
 	// BatchSize is how many records an answer to a query has at most, unless
@@ -94,7 +97,7 @@ type Server struct {
 	jobs     map[string]*job
 	jobSeq   int
 	sequence int // of cursors
-	actions  map[string]Action
+	actions  map[string]namedAction
 	apex     map[string]http.Handler
 	started  time.Time
 	changed  map[string]time.Time // when an object's definition was last changed
@@ -127,7 +130,7 @@ func Start(c Config) (*Server, error) {
 	}
 	s := &Server{
 		Version: c.Version, config: c, db: newDatabase(c.Now), done: make(chan struct{}), started: c.Now(),
-		cursors: map[string]*cursor{}, jobs: map[string]*job{}, actions: map[string]Action{}, apex: map[string]http.Handler{}, changed: map[string]time.Time{},
+		cursors: map[string]*cursor{}, jobs: map[string]*job{}, actions: map[string]namedAction{}, apex: map[string]http.Handler{}, changed: map[string]time.Time{},
 		tokens: map[string]*session{}, refresh: map[string]*session{}, paths: map[string]int{}, callsTo: -1,
 		OrgID: longID("00DWt0000000001"),
 	}

@@ -78,11 +78,13 @@ func (p *plan) groups(all bool) [][]any {
 	members := map[string][]row{}
 	var order []string
 	for _, r := range p.find(all) {
-		key := ""
+		var b strings.Builder
 		for _, to := range keys {
 			v := p.db.value(p.object, r, to)
-			key += to.field.text(comparableValue(to.field, v)) + "\x00"
+			b.WriteString(to.field.text(comparableValue(to.field, v)))
+			b.WriteByte(0)
 		}
+		key := b.String()
 		if _, known := members[key]; !known {
 			order = append(order, key)
 		}

@@ -32,12 +32,11 @@ func (t token) mark(c string) bool { return t.kind == tokenMark && t.text == c }
 func lex(soql string) ([]token, *apiError) {
 	var tokens []token
 	for at := 0; at < len(soql); {
-		c := soql[at]
-		switch {
-		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+		switch soql[at] {
+		case ' ', '\t', '\n', '\r':
 			at++
 			continue
-		case c == '\'':
+		case '\'':
 			end := at + 1
 			for end < len(soql) && soql[end] != '\'' {
 				if soql[end] == '\\' {
@@ -46,7 +45,7 @@ func lex(soql string) ([]token, *apiError) {
 				end++
 			}
 			if end >= len(soql) {
-				return nil, malformed(soql, at, "line "+"1:"+strconv.Itoa(at)+" no viable alternative at character '<EOF>'")
+				return nil, malformed(soql, at, "line 1:"+strconv.Itoa(at)+" no viable alternative at character '<EOF>'")
 			}
 			tokens = append(tokens, token{tokenString, soql[at+1 : end], at})
 			at = end + 1

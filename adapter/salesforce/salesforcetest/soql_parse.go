@@ -335,9 +335,7 @@ func (p *parser) condition() (condition, *apiError) {
 			}
 			parts = append(parts, part)
 		}
-		if p.peek().is("AND") || p.peek().is("OR") {
-			return nil, p.unexpected()
-		}
+		// The other joint behind them is one too many for whoever called.
 		if joint == "AND" {
 			return &both{parts}, nil
 		}

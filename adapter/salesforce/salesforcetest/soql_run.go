@@ -385,7 +385,7 @@ func (p *plan) sort(found []row) []row {
 		for i, s := range p.order {
 			key[i] = p.db.value(p.object, r, s.reach)
 			if text, ok := key[i].(string); ok && s.field.Type != TypeID && s.field.Type != TypeReference {
-				key[i] = strings.ToLower(text)
+				key[i] = strings.ToUpper(text) // as the English locale sorts
 			}
 		}
 		keys[&r[0]] = key
