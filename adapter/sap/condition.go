@@ -154,7 +154,7 @@ func (l leaf) literal(v any) (string, error) {
 	if t == adapter.Date || t == adapter.DateTime {
 		at, ok := momentOf(v)
 		if !ok {
-			return "", l.at.m.wrong(l.c.Field, "%s is no date that SAP can be asked for; write it as \"2025-01-31\" or \"2025-01-31 13:45:00\"", kindOf(v))
+			return "", l.at.m.wrong(l.c.Field, "%s: %s is no date that SAP can be asked for; write it as \"2025-01-31\" or \"2025-01-31 13:45:00\"", quote(l.c.Field), kindOf(v))
 		}
 		if t == adapter.Date {
 			v = at.dayOf().Format(time.DateOnly)

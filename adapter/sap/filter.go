@@ -156,6 +156,13 @@ var negatives = map[adapter.Op]adapter.Op{
 }
 
 func (r *renderer) cond(c adapter.Cond, at place, neg bool) (expr, error) {
+	head, rest, dotted := strings.Cut(c.Field, ".")
+	nav := at.m.typ.Nav(head)
+	if nav != nil && dotted {
+		// A negation behind a relation is one of the related record, which has
+		// to be there.
+		return r.through(c, at, nav, rest, neg)
+	}
 	if positive, ok := negatives[c.Op]; ok {
 		c.Op, neg = positive, !neg
 	}
@@ -165,20 +172,17 @@ func (r *renderer) cond(c adapter.Cond, at place, neg bool) (expr, error) {
 		}
 		c.Op = adapter.Equal
 	}
-	if c.Op == adapter.ChildOf || c.Op == adapter.ParentOf {
-		return expr{}, at.m.unsupported(c.Field, "SAP has no operator \"%s\"; name the records of the hierarchy with \"in\"", c.Op)
-	}
-	head, rest, dotted := strings.Cut(c.Field, ".")
-	nav := at.m.typ.Nav(head)
 	switch {
-	case nav == nil && dotted:
+	case c.Op == adapter.ChildOf || c.Op == adapter.ParentOf:
+		return expr{}, at.m.unsupported(c.Field, "SAP has no operator \"%s\" for %s; name the records of the hierarchy with \"in\"", c.Op, quote(c.Field))
+	case nav != nil:
+		return r.through(c, at, nav, "", neg)
+	case dotted:
 		return expr{}, at.m.unsupported(c.Field, "SAP can't filter by a part of %s", quote(head))
-	case nav == nil && head == idField && !at.m.idIsProperty():
+	case head == idField && !at.m.idIsProperty():
 		return r.id(c, at, neg)
-	case nav == nil:
-		return r.leaf(c, at, neg)
 	}
-	return r.through(c, at, nav, rest, neg)
+	return r.leaf(c, at, neg)
 }
 
 // through renders a condition on the records that a navigation property leads
