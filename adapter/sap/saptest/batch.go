@@ -27,6 +27,9 @@ func (c *call) batch() *response {
 	case err != nil || kind != "multipart/mixed" || params["boundary"] == "":
 		return c.refuse(&Error{Status: http.StatusUnsupportedMediaType, Code: "005056A509B11EE1B9A8FEC11C22178E", Message: "The batch request's Content-Type is not multipart/mixed with a boundary"})
 	}
+	if !bytes.Contains(c.body, []byte("--"+params["boundary"])) {
+		return c.refuse(bad("The batch request doesn't have its boundary"))
+	}
 	var out bytes.Buffer
 	w := multipart.NewWriter(&out)
 	_ = w.SetBoundary(strings.ToUpper(token()[:32]) + "0")
