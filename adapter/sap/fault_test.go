@@ -161,8 +161,12 @@ func TestTokensThatEnd(t *testing.T) {
 func TestFaults(t *testing.T) {
 	srv := saptest.New(t)
 	c := simulated(srv)
-	c.Timeout = 2 * time.Second
 	client := dial(t, c)
+	patient := client
+	c.Timeout = 300 * time.Millisecond
+	hasty := dial(t, c)
+	_, err := hasty.Create(t.Context(), model, adapter.Record{"Name": "with a session"})
+	require.NoError(t, err)
 	id, err := client.Create(t.Context(), model, adapter.Record{"Name": "here"})
 	require.NoError(t, err)
 	read := func() error {
@@ -199,6 +203,9 @@ func TestFaults(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			if client = patient; test.fault.Hang {
+				client = hasty
+			}
 			test.fault.Path = "/sap/opu/odata/sap/ZSAMPLE_SRV/"
 			test.fault.Times = 1
 			check := func(want adapter.Code, err error) {
