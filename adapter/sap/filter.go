@@ -92,29 +92,22 @@ type place struct {
 
 // checkFilter holds a filter against the schemas.
 func (m *model) checkFilter(f adapter.Filter) error {
-	err := adapter.Validate(f, m.schemaOf(), m.name)
-	e, ok := errors.AsType[*adapter.Error](err)
-	if !ok || e.Code != adapter.Internal {
-		return err
-	}
-	return err
+	return adapter.Validate(f, m.schemaOf(), m.name)
 }
 
 // schemaOf finds the schemas of the model and those it leads to, which are all
 // in one service.
 func (m *model) schemaOf() func(string) (*adapter.Schema, error) {
-	known := map[string]*adapter.Schema{}
 	return func(name string) (*adapter.Schema, error) {
-		if s := known[name]; s != nil {
-			return s, nil
+		if name == m.name {
+			return m.known(), nil
 		}
 		_, set, _ := strings.Cut(name, ".")
 		next := m.service.modelOf(m.meta, set)
 		if next == nil {
 			return nil, unknownModel(name, "the service has no entity set "+quote(set), "", nil)
 		}
-		known[name] = next.schema()
-		return known[name], nil
+		return next.known(), nil
 	}
 }
 

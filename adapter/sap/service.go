@@ -50,7 +50,8 @@ type service struct {
 // metadata are a service's, as they were at one time.
 type metadata struct {
 	*edmx.Metadata
-	at time.Time
+	at      time.Time
+	schemas sync.Map // *adapter.Schema by model, for reading alone
 }
 
 func newService(c *Client, s Service) *service {
@@ -355,7 +356,7 @@ func (m *model) unsupported(field, format string, args ...any) error {
 
 // unknown is the error for a field that the model lacks.
 func (m *model) unknown(path, name string) error {
-	err := adapter.UnknownField(m.schema(), name)
+	err := adapter.UnknownField(m.known(), name)
 	if e, ok := errors.AsType[*adapter.Error](err); ok {
 		own := *e
 		own.Field = path

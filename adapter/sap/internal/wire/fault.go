@@ -393,7 +393,7 @@ const maxMessage = 600
 // secrets, the host, tracebacks.
 func (c *Conn) clean(s string) string {
 	s = trace.ReplaceAllString(s, "")
-	s = addresses.ReplaceAllString(s, "[address]")
+	s = strings.ReplaceAll(addresses.ReplaceAllString(s, "[address]"), "://", ":")
 	if strings.Contains(s, "<") {
 		s = tags.ReplaceAllString(s, " ")
 	}
