@@ -3,6 +3,7 @@ package sap_test
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,11 +38,12 @@ func onEach(t *testing.T, test func(t *testing.T, client *sap.Client, service st
 // mark makes the names of a test's records its own.
 func mark(t *testing.T) string {
 	t.Helper()
-	return fmt.Sprintf("%d", time.Now().UnixNano())
+	return strconv.FormatInt(time.Now().UnixNano(), 10)
 }
 
 func TestDeepInsertAndNestedReads(t *testing.T) {
 	onEach(t, func(t *testing.T, client *sap.Client, service string) {
+		t.Helper()
 		ctx, model, name := t.Context(), service+".Samples", mark(t)
 		parent, err := client.Create(ctx, model, adapter.Record{"Name": name + " parent", "Code": "P"})
 		require.NoError(t, err)
@@ -128,6 +130,7 @@ func TestDeepInsertAndNestedReads(t *testing.T) {
 
 func TestPartialCreation(t *testing.T) {
 	onEach(t, func(t *testing.T, client *sap.Client, service string) {
+		t.Helper()
 		ctx, model, name := t.Context(), service+".Samples", mark(t)
 		values := make([]adapter.Record, 250)
 		for i := range values {
@@ -170,6 +173,7 @@ func TestPartialCreation(t *testing.T) {
 
 func TestManyIDs(t *testing.T) {
 	onEach(t, func(t *testing.T, client *sap.Client, service string) {
+		t.Helper()
 		ctx, model, name := t.Context(), service+".Samples", mark(t)
 		values := make([]adapter.Record, 60)
 		for i := range values {
@@ -229,6 +233,7 @@ func TestManyIDs(t *testing.T) {
 
 func TestETags(t *testing.T) {
 	onEach(t, func(t *testing.T, client *sap.Client, service string) {
+		t.Helper()
 		ctx, model := t.Context(), service+".Samples"
 		if service == "probe" {
 			model = "probe.Tagged"
@@ -263,6 +268,7 @@ func TestETags(t *testing.T) {
 
 func TestChanges(t *testing.T) {
 	onEach(t, func(t *testing.T, client *sap.Client, service string) {
+		t.Helper()
 		ctx, model := t.Context(), service+".Samples"
 		before, err := client.Create(ctx, model, adapter.Record{"Name": "before"})
 		require.NoError(t, err)

@@ -1,6 +1,7 @@
 package sap
 
 import (
+	"errors"
 	"math/big"
 	"strings"
 	"time"
@@ -94,7 +95,7 @@ func (l leaf) equal() (expr, error) {
 			continue
 		}
 		s, err := l.literal(v)
-		if err == errNever {
+		if errors.Is(err, errNever) {
 			continue
 		}
 		if err != nil {
@@ -255,7 +256,6 @@ func (l leaf) orderNumbers() (expr, error) {
 	}
 	op := l.c.Op
 	zeroHolds := holds(op, new(big.Rat).Neg(n.rat()).Sign())
-	e := everything
 	if r, integer := ranges[l.p.Type]; integer {
 		var decided bool
 		op, n, decided = wholeLimit(op, n, r)
@@ -268,7 +268,7 @@ func (l leaf) orderNumbers() (expr, error) {
 	if err != nil {
 		return expr{}, err
 	}
-	e = l.compare(op, s)
+	e := l.compare(op, s)
 	if zeroHolds != l.neg {
 		e = l.orNull(e)
 	}
@@ -348,7 +348,7 @@ func (l leaf) like() (expr, error) {
 	case e.constant():
 		return constant(e.never), nil
 	case p.anything():
-		return l.unset(true != l.neg), nil
+		return l.unset(!l.neg), nil
 	}
 	return l.orNull(l.not(e)), nil
 }

@@ -120,7 +120,9 @@ func TestCSRFTokenSurvivesCallersLeaving(t *testing.T) {
 	cancel()
 	err = <-first
 	assert.ErrorIs(t, err, adapter.ErrCanceled)
-	assert.True(t, err.(*adapter.Error).NothingSent)
+	var e *adapter.Error
+	require.ErrorAs(t, err, &e)
+	assert.True(t, e.NothingSent)
 	close(release)
 	assert.NoError(t, <-second)
 }

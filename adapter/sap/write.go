@@ -35,7 +35,7 @@ func (c *Client) Create(ctx context.Context, model string, values adapter.Record
 	if err != nil {
 		return adapter.ID{}, err
 	}
-	return m.created(resp)
+	return m.created(ctx, resp)
 }
 
 // newBody is the body that creates a record.
@@ -65,7 +65,7 @@ func (m *model) marshal(v any) ([]byte, error) {
 }
 
 // created reads the id of a record out of the answer to its creation.
-func (m *model) created(resp *wire.Response) (adapter.ID, error) {
+func (m *model) created(ctx context.Context, resp *wire.Response) (adapter.ID, error) {
 	unknown := func(err error) error {
 		return &adapter.Error{Code: adapter.UnknownOutcome, Model: m.name, Message: "SAP answered without the key of what it created", Err: err}
 	}
@@ -75,7 +75,7 @@ func (m *model) created(resp *wire.Response) (adapter.ID, error) {
 			return adapter.ID{}, unknown(err)
 		}
 		sel := &selection{m: m}
-		if r, err := sel.record(context.Background(), raw, false); err == nil && !r.ID().IsZero() {
+		if r, err := sel.record(ctx, raw, false); err == nil && !r.ID().IsZero() {
 			return r.ID(), nil
 		}
 	}
@@ -113,7 +113,7 @@ func (c *Client) CreateMany(ctx context.Context, model string, values []adapter.
 	}
 	ids := make([]adapter.ID, len(values))
 	for i, resp := range outcomes[0].Responses {
-		if ids[i], err = m.created(resp); err != nil {
+		if ids[i], err = m.created(ctx, resp); err != nil {
 			return ids, err
 		}
 	}
@@ -224,7 +224,7 @@ func (e *each) send(ctx context.Context, from, to int) {
 			e.failed[place] = e.m.faultIn(outcome.Fault, 1)
 			continue
 		}
-		id, err := e.m.created(outcome.Responses[0])
+		id, err := e.m.created(ctx, outcome.Responses[0])
 		if err != nil {
 			e.failed[place] = err
 			continue

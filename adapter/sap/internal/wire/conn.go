@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -224,9 +225,9 @@ func (c *Conn) exchange(ctx context.Context, req Request, state *state, csrf, gr
 	}
 	out.Body, err = readBounded(resp.Body, resp.ContentLength, limit)
 	switch {
-	case err == errTooLarge && resp.StatusCode >= 300:
+	case errors.Is(err, errTooLarge) && resp.StatusCode >= 300:
 		// What is there of an error will do.
-	case err == errTooLarge:
+	case errors.Is(err, errTooLarge):
 		return nil, tooLarge(limit, req)
 	case err != nil && resp.StatusCode < 300:
 		return nil, failure(callCtx, err, true, req)
@@ -248,7 +249,7 @@ type streamed struct {
 
 func (s *streamed) Read(p []byte) (int, error) {
 	n, err := s.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = failure(s.ctx, err, true, s.req)
 	}
 	return n, err
