@@ -12,6 +12,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -121,7 +122,7 @@ func (c *call) changeSet(w *multipart.Writer, part io.Reader, boundary string) (
 		writePart(iw, a, ids[i])
 	}
 	_ = iw.Close()
-	pw, err := w.CreatePart(map[string][]string{"Content-Type": {"multipart/mixed; boundary=" + iw.Boundary()}, "Content-Length": {fmt.Sprint(inner.Len())}})
+	pw, err := w.CreatePart(map[string][]string{"Content-Type": {"multipart/mixed; boundary=" + iw.Boundary()}, "Content-Length": {strconv.Itoa(inner.Len())}})
 	if err != nil {
 		return false, err
 	}
@@ -196,7 +197,7 @@ func (c *call) operation(part *multipart.Part) (*call, error) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		if name, value, ok := strings.Cut(strings.TrimRight(lines.Text(), "\r"), ":"); ok {
-			header.Add(http.CanonicalHeaderKey(strings.TrimSpace(name)), strings.TrimSpace(value))
+			header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 		}
 	}
 	return c.sub(words[0], words[1], header, bytes.TrimRight(body, "\r\n"))
@@ -232,7 +233,7 @@ func writePart(w *multipart.Writer, r *response, id string) {
 	fmt.Fprintf(&b, "Content-Length: %d\r\n\r\n", len(r.body))
 	b.Write(r.body)
 	b.WriteString("\r\n")
-	header := map[string][]string{"Content-Type": {"application/http"}, "Content-Length": {fmt.Sprint(b.Len())}, "content-transfer-encoding": {"binary"}}
+	header := map[string][]string{"Content-Type": {"application/http"}, "Content-Length": {strconv.Itoa(b.Len())}, "content-transfer-encoding": {"binary"}}
 	if id != "" {
 		header["content-id"] = []string{id}
 	}

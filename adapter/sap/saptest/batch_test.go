@@ -2,6 +2,7 @@ package saptest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -63,7 +64,7 @@ func readParts(t *testing.T, kind string, body io.Reader) (statuses, bodies []st
 	r := multipart.NewReader(body, params["boundary"])
 	for {
 		part, err := r.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return statuses, bodies
 		}
 		require.NoError(t, err)

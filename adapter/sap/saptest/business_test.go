@@ -37,10 +37,10 @@ func TestBusinessPartners(t *testing.T) {
 	before := b.s.Count("API_BUSINESS_PARTNER.A_BusinessPartner")
 	for body, target := range map[string]string{
 		`{}`: "BusinessPartnerCategory", `{"BusinessPartnerCategory":"2"}`: "OrganizationBPName1",
-		`{"BusinessPartnerCategory":"2","OrganizationBPName1":"x","FirstName":"y"}`:                                                                           "FirstName",
-		`{"BusinessPartnerCategory":"1","LastName":"x","OrganizationBPName1":"y"}`:                                                                            "OrganizationBPName1",
-		`{"BusinessPartnerCategory":"2","OrganizationBPName1":"x","BusinessPartnerFullName":"y"}`:                                                             "BusinessPartnerFullName",
-		`{"BusinessPartnerCategory":"2","OrganizationBPName1":"x","to_BusinessPartnerAddress":[{"CityName":"y"}]}`:                                            "Country",
+		`{"BusinessPartnerCategory":"2","OrganizationBPName1":"x","FirstName":"y"}`:                                                                            "FirstName",
+		`{"BusinessPartnerCategory":"1","LastName":"x","OrganizationBPName1":"y"}`:                                                                             "OrganizationBPName1",
+		`{"BusinessPartnerCategory":"2","OrganizationBPName1":"x","BusinessPartnerFullName":"y"}`:                                                              "BusinessPartnerFullName",
+		`{"BusinessPartnerCategory":"2","OrganizationBPName1":"x","to_BusinessPartnerAddress":[{"CityName":"y"}]}`:                                             "Country",
 		`{"BusinessPartnerCategory":"2","OrganizationBPName1":"x","to_BusinessPartnerAddress":[{"Country":"DE","to_EmailAddress":[{"EmailAddress":"nope"}]}]}`: "EmailAddress",
 	} {
 		r := b.send("POST", partnerAPI+"A_BusinessPartner", body).want(400)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -76,7 +77,7 @@ func asDecimal(v any) (decimal, bool) {
 	case decimal:
 		return v, true
 	case int64:
-		return decimal(fmt.Sprint(v)), true
+		return decimal(strconv.FormatInt(v, 10)), true
 	}
 	return "", false
 }

@@ -61,11 +61,11 @@ func TestFilters(t *testing.T) {
 			if !strings.Contains(fmt.Sprint(test.versions), version) {
 				continue
 			}
-			got := ""
+			var got strings.Builder
 			for _, name := range b.get(path + "Samples?$filter=" + q(test.filter)).list("Name") {
-				got += string([]rune(name.(string))[:1])
+				got.WriteString(string([]rune(name.(string))[:1]))
 			}
-			assert.Equal(t, test.want, got, "v%s: %s", version, test.filter)
+			assert.Equal(t, test.want, got.String(), "v%s: %s", version, test.filter)
 		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 func TestFaults(t *testing.T) {
 	b := open(t, Config{})
 	get := func() (*http.Response, []byte, error) {
-		req, err := http.NewRequest("GET", b.s.URL+sampleV2+"Samples", nil)
+		req, err := http.NewRequest(http.MethodGet, b.s.URL+sampleV2+"Samples", nil)
 		require.NoError(t, err)
 		req.SetBasicAuth(b.s.Username, b.s.Password)
 		req.Header.Set("Accept", "application/json")
@@ -88,7 +88,9 @@ func TestFaults(t *testing.T) {
 func TestLocks(t *testing.T) {
 	b := open(t, Config{})
 	require.NoError(t, b.s.Lock("API_SALES_ORDER_SRV.A_SalesOrder", "MILLER", "1"))
-	change := func(path string) *reply { return b.send("PATCH", path, `{"PurchaseOrderByCustomer":"x"}`, "If-Match", "*") }
+	change := func(path string) *reply {
+		return b.send("PATCH", path, `{"PurchaseOrderByCustomer":"x"}`, "If-Match", "*")
+	}
 	assert.Contains(t, change(salesAPI+"A_SalesOrder('1')").want(409).body, "MILLER")
 	change(salesV4 + "SalesOrder('1')").want(423)
 	b.send("POST", salesAPI+"A_SalesOrder('1')/to_Item", `{"Material":"DSK-100","RequestedQuantity":"1"}`).want(409)
@@ -211,7 +213,7 @@ func TestStart(t *testing.T) {
 	s.Close()
 	assert.Error(t, s.Up())
 	at := httptest.NewRecorder()
-	s.ServeHTTP(at, httptest.NewRequest("GET", "/nope", nil))
+	s.ServeHTTP(at, httptest.NewRequest(http.MethodGet, "/nope", nil))
 	assert.Equal(t, 401, at.Code)
 }
 

@@ -253,7 +253,6 @@ type tx struct {
 	call *call
 	undo []func()
 	gone map[*table]int
-	etag time.Time // the last stamp given, as stamps of one record must differ
 }
 
 func (t *tx) insert(tab *table, vals []any) (*record, error) {

@@ -145,10 +145,12 @@ func (t *tx) str(model string, rec *record, name string) string {
 // below lists the records whose key begins with these values.
 func (t *tx) below(model string, key ...any) []*record {
 	tab := t.db.tables[model]
-	prefix := ""
+	var b strings.Builder
 	for i, v := range key {
-		prefix += keyPart(tab.ent.keys[i], v) + "\x00"
+		b.WriteString(keyPart(tab.ent.keys[i], v))
+		b.WriteByte(0)
 	}
+	prefix := b.String()
 	var list []*record
 	for at := tab.position(prefix); at < len(tab.order) && strings.HasPrefix(tab.order[at].key, prefix); at++ {
 		if !tab.order[at].dead {
@@ -352,7 +354,7 @@ func roleMade(ch *change) error {
 	if ch.op != creating {
 		return nil
 	}
-	set, name := "", ""
+	var set, name string
 	switch role := ch.str("BusinessPartnerRole"); {
 	case strings.HasPrefix(role, "FLCU"):
 		set, name = "A_Customer", "Customer"

@@ -257,14 +257,14 @@ func TestLogin(t *testing.T) {
 	b := open(t, Config{NoDemo: true, Users: map[string]string{"CLARA": "secret"}, TokenCalls: 2, Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return at }})
 	bare := &http.Client{Transport: b.http.Transport}
 	ask := func(setup func(*http.Request)) *http.Response {
-		req, err := http.NewRequest("GET", b.s.URL+sampleV2, nil)
+		req, err := http.NewRequest(http.MethodGet, b.s.URL+sampleV2, nil)
 		require.NoError(t, err)
 		setup(req)
 		resp, err := bare.Do(req)
 		require.NoError(t, err)
 		body, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if resp.StatusCode == 401 {
+		if resp.StatusCode == http.StatusUnauthorized {
 			assert.Contains(t, resp.Header.Get("Content-Type"), "text/html")
 			assert.NotContains(t, string(body), "secret")
 			assert.NotEmpty(t, resp.Header.Get("WWW-Authenticate"))
