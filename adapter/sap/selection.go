@@ -347,7 +347,7 @@ func (m *model) batchGet(ctx context.Context, path, query string) (*wire.Respons
 	}
 	if fault := outcomes[0].Fault; fault != nil {
 		err := m.service.client.conn.Refused(fault, m.name, false)
-		m.contradicted(err)
+		m.contradicted(err, path)
 		return nil, err
 	}
 	return outcomes[0].Responses[0], nil

@@ -130,7 +130,7 @@ func (m *model) creation(body []byte) wire.Part {
 // where SAP tells.
 func (m *model) faultIn(fault *wire.Fault, n int) error {
 	err := m.service.client.conn.Refused(fault, m.name, true)
-	m.contradicted(err)
+	m.contradicted(err, "")
 	ids := []string{fault.ContentID}
 	for _, d := range fault.Details {
 		ids = append(ids, d.ContentID)

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -84,9 +85,6 @@ type Request struct {
 	Query  string
 	Header http.Header
 	Body   []byte
-	// Content, if set, is the body in place of Body. It can be sent only once.
-	Content io.Reader
-	Length  int64
 
 	// Model is what errors are about.
 	Model string
@@ -169,17 +167,9 @@ func (c *Conn) send(ctx context.Context, req Request) (*Response, error) {
 			newState, again = true, true
 			c.session.drop(state)
 		}
-		if !again || req.Content != nil {
+		if !again {
 			return resp, nil
 		}
-		resp.discard()
-	}
-}
-
-// discard ends an answer that nobody reads.
-func (r *Response) discard() {
-	if r.Stream != nil {
-		_ = r.Stream.Close()
 	}
 }
 
@@ -270,18 +260,12 @@ func (c *Conn) request(ctx context.Context, req Request, state *state, csrf, gra
 	}
 	target.Path, target.RawPath, target.RawQuery = path, raw, c.query(req)
 	var body io.Reader
-	switch {
-	case req.Content != nil:
-		body = req.Content
-	case req.Body != nil:
-		body = strings.NewReader(string(req.Body))
+	if req.Body != nil {
+		body = bytes.NewReader(req.Body)
 	}
 	r, err := http.NewRequestWithContext(ctx, req.Method, target.String(), body)
 	if err != nil {
 		return nil, err
-	}
-	if req.Content != nil {
-		r.ContentLength = req.Length
 	}
 	for name, values := range req.Header {
 		r.Header[name] = values
