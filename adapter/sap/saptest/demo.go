@@ -139,7 +139,7 @@ func (p *populating) products() {
 			"to_Plant":         []map[string]any{{"Plant": "1010"}},
 		}
 		if stocked {
-			product["GrossWeight"], product["NetWeight"], product["WeightUnit"] = fmt.Sprint(d.weight), fmt.Sprint(d.weight), "KG"
+			product["GrossWeight"], product["NetWeight"], product["WeightUnit"] = strconv.Itoa(d.weight), strconv.Itoa(d.weight), "KG"
 		}
 		p.materials = append(p.materials, p.add(productService+"A_Product", product))
 		if stocked {

@@ -264,7 +264,7 @@ func (p *filterParser) call(name string) (*expr, error) {
 		return &expr{class: classStamp, fixed: true, eval: func(*env) any { return p.now }}, nil
 	}
 	f, ok := filterFunctions[name]
-	if !ok || !strings.Contains(f.versions, fmt.Sprint(p.version)) {
+	if !ok || !strings.Contains(f.versions, strconv.Itoa(p.version)) {
 		return nil, &Error{Status: 400, Code: "005056A509B11EE1B9A8FEC11C22578E", Message: fmt.Sprintf("Invalid function '%s' in the filter", name)}
 	}
 	var args []*expr

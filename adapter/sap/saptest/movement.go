@@ -1,7 +1,6 @@
 package saptest
 
 import (
-	"fmt"
 	"math/big"
 	"net/http"
 	"strconv"
@@ -35,7 +34,7 @@ func movementRules(ch *change) error {
 	ch.orSet("PostingDate", ch.today())
 	ch.orSet("DocumentDate", ch.today())
 	posted, _ := ch.get("PostingDate").(time.Time)
-	ch.set("MaterialDocumentYear", fmt.Sprint(posted.Year()))
+	ch.set("MaterialDocumentYear", strconv.Itoa(posted.Year()))
 	ch.set("MaterialDocument", strconv.FormatInt(ch.number("movement", 4900000001), 10))
 	ch.set("InventoryTransactionType", "WE")
 	ch.created()
@@ -144,7 +143,7 @@ func cancelMovement(c *Call) (any, error) {
 	}
 	storno := strconv.FormatInt(t.number("movement", 4900000001), 10)
 	reversed, err := t.put(header, map[string]any{
-		"MaterialDocumentYear": fmt.Sprint(posted.Year()), "MaterialDocument": storno, "PostingDate": posted, "DocumentDate": posted, "CreationDate": t.today(), "CreationTime": t.clock(),
+		"MaterialDocumentYear": strconv.Itoa(posted.Year()), "MaterialDocument": storno, "PostingDate": posted, "DocumentDate": posted, "CreationDate": t.today(), "CreationTime": t.clock(),
 		"CreatedByUser": t.call.user, "GoodsMovementCode": t.field(header, doc, "GoodsMovementCode"), "InventoryTransactionType": "WE",
 	})
 	if err != nil {
@@ -156,7 +155,7 @@ func cancelMovement(c *Call) (any, error) {
 		if single && t.str(items, r, "MaterialDocumentItem") != stripZeros(item) {
 			continue
 		}
-		if only, err = t.reverseItem(r, fmt.Sprint(posted.Year()), storno); err != nil {
+		if only, err = t.reverseItem(r, strconv.Itoa(posted.Year()), storno); err != nil {
 			return nil, err
 		}
 	}
