@@ -176,9 +176,14 @@ func TestShapes(t *testing.T) {
 	b.get(sampleV4 + "Samples('1')/Note").want(204)
 	assert.Equal(t, "1", b.get(sampleV2+"Samples/$count").want(200).body)
 	assert.Equal(t, uri, b.get(sampleV2+"Lines(SampleID='1',LineNo=1)/$links/Sample").at("d/uri"))
+	require.NoError(t, b.s.Seed("ZSAMPLE_SRV.Samples", 1, func(int) map[string]any { return map[string]any{"SampleID": "a/b'ü %", "Name": "odd"} }))
+	for _, key := range []string{"'a%2Fb''%C3%BC%20%25'", "'a/b''%C3%BC%20%25'", "%27a/b%27%27%C3%BC%20%25%27", "SampleID='a%2Fb''%C3%BC%20%25'"} {
+		odd := b.get(sampleV2 + "Samples(" + key + ")").want(200)
+		assert.Equal(t, "odd", b.get(strings.TrimPrefix(fmt.Sprint(odd.at("d/__metadata/uri")), b.s.URL)).want(200).at("d/Name"), key)
+	}
 	var atom element
 	require.NoError(t, xml.Unmarshal([]byte(b.send("GET", sampleV2+"Samples", "", "Accept", "*/*").want(200).body), &atom))
-	assert.Len(t, atom.all("entry"), 1)
+	assert.Len(t, atom.all("entry"), 2)
 }
 
 func TestEmptyValuesOfABAP(t *testing.T) {
