@@ -421,7 +421,7 @@ func (t *tx) invoice(salesOrder string) (string, error) {
 		gross := new(big.Rat).Add(ratFrom(line("NetAmount")), ratFrom(line("TaxAmount")))
 		net.Add(net, ratFrom(line("NetAmount")))
 		tax.Add(tax, ratFrom(line("TaxAmount")))
-		position := fmt.Sprint((i + 1) * 10)
+		position := strconv.Itoa((i + 1) * 10)
 		if _, err := t.put(billing+"A_BillingDocumentItem", map[string]any{
 			"BillingDocument": number, "BillingDocumentItem": position, "Material": line("Material"), "BillingDocumentItemText": line("SalesOrderItemText"),
 			"BillingQuantity": line("RequestedQuantity"), "BillingQuantityUnit": line("RequestedQuantityUnit"), "NetAmount": line("NetAmount"), "TaxAmount": line("TaxAmount"),
@@ -445,7 +445,7 @@ func (t *tx) invoice(salesOrder string) (string, error) {
 		"TransactionCurrency": from("TransactionCurrency"), "TotalNetAmount": rounded(net, 2), "TaxAmount": rounded(tax, 2), "TotalGrossAmount": rounded(new(big.Rat).Add(net, tax), 2),
 		"PurchaseOrderByCustomer": from("PurchaseOrderByCustomer"), "CustomerPaymentTerms": from("CustomerPaymentTerms"), "AccountingPostingStatus": "C", "AccountingTransferStatus": "C",
 		"OverallBillingStatus": "C", "OverallSDProcessStatus": "C", "InvoiceClearingStatus": "A", "DocumentReferenceID": number, "AssignmentReference": number,
-		"AccountingDocument": number, "FiscalYear": fmt.Sprint(today.Year()),
+		"AccountingDocument": number, "FiscalYear": strconv.Itoa(today.Year()),
 	})
 	if err != nil {
 		return "", err

@@ -600,7 +600,7 @@ func attachmentRules(ch *change) error {
 	now := ch.now()
 	for name, v := range map[string]any{
 		"DocumentInfoRecordDocType": "SL1", "DocumentInfoRecordDocNumber": strconv.FormatInt(n, 10), "DocumentInfoRecordDocVersion": "00", "DocumentInfoRecordDocPart": "000",
-		"LogicalDocument": "", "ArchiveDocumentID": strings.ToUpper(token()[:32]), "FileSize": fmt.Sprint(len(ch.media.content)), "CreatedByUser": ch.call.user,
+		"LogicalDocument": "", "ArchiveDocumentID": strings.ToUpper(token()[:32]), "FileSize": strconv.Itoa(len(ch.media.content)), "CreatedByUser": ch.call.user,
 		"CreatedByUserFullName": ch.call.user, "CreationDateTime": now, "ChangedDateTime": now, "LastChangedByUser": ch.call.user, "StorageCategory": "SOMU",
 		"AttachmentDeletionIsAllowed": true, "AttachmentRenameIsAllowed": true, "Source": "GOS",
 	} {
@@ -629,7 +629,7 @@ func attached(c *Call) []*Row {
 func attachmentsOf(c *Call) (any, error) { return attached(c), nil }
 
 func countAttachments(c *Call) (any, error) {
-	return map[string]any{"AttachmentCount": fmt.Sprint(len(attached(c)))}, nil
+	return map[string]any{"AttachmentCount": strconv.Itoa(len(attached(c)))}, nil
 }
 
 func renameAttachment(c *Call) (any, error) {
