@@ -3,6 +3,7 @@ package saptest
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -16,7 +17,7 @@ func BenchmarkPage(b *testing.B) {
 	}
 	b.Cleanup(s.Close)
 	if err := s.Seed("ZSAMPLE_SRV.Samples", 10000, func(i int) map[string]any {
-		return map[string]any{"SampleID": fmt.Sprint(i + 1), "Name": fmt.Sprint("row ", i), "Amount": float64(i) / 4, "Flag": true}
+		return map[string]any{"SampleID": strconv.Itoa(i + 1), "Name": fmt.Sprint("row ", i), "Amount": float64(i) / 4, "Flag": true}
 	}); err != nil {
 		b.Fatal(err)
 	}

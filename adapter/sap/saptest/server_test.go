@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -168,7 +169,7 @@ func TestSeed(t *testing.T) {
 	b := open(t, Config{NoDemo: true})
 	const n = 100_000
 	require.NoError(t, b.s.Seed("ZSAMPLE_SRV.Samples", n, func(i int) map[string]any {
-		return map[string]any{"SampleID": fmt.Sprint(i + 1), "Name": fmt.Sprint("row ", i), "Amount": float64(i) / 4}
+		return map[string]any{"SampleID": strconv.Itoa(i + 1), "Name": fmt.Sprint("row ", i), "Amount": float64(i) / 4}
 	}))
 	assert.Equal(t, n, b.s.Count("ZSAMPLE_SRV.Samples"))
 	assert.Equal(t, []any{"row 99999"}, b.get(sampleV2+"Samples?$orderby="+q("Amount desc")+"&$top=1").list("Name"))
@@ -176,7 +177,7 @@ func TestSeed(t *testing.T) {
 	assert.Equal(t, []any{"most"}, b.get(sampleV2+"Samples?$orderby="+q("Amount desc")+"&$top=1").list("Name"), "what was sorted before is sorted anew")
 	b.send("DELETE", sampleV2+"Samples('900000')", "", "If-Match", "*").want(204)
 	assert.Equal(t, "1000", b.get(sampleV2+"Samples/$count?$filter="+q("Amount lt 250M")).body)
-	err := b.s.Seed("ZSAMPLE_SRV.Samples", 2, func(i int) map[string]any { return map[string]any{"SampleID": fmt.Sprint(n + 1 - i), "Name": "x"} })
+	err := b.s.Seed("ZSAMPLE_SRV.Samples", 2, func(i int) map[string]any { return map[string]any{"SampleID": strconv.Itoa(n + 1 - i), "Name": "x"} })
 	assert.Error(t, err, "the second is taken")
 	assert.Equal(t, n, b.s.Count("ZSAMPLE_SRV.Samples"), "so the first is not stored either")
 	assert.Error(t, b.s.Seed("ZSAMPLE_SRV.Samples", 1, func(int) map[string]any { return map[string]any{"Nope": 1} }))

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -402,7 +403,7 @@ func TestUpdates(t *testing.T) {
 func TestPaging(t *testing.T) {
 	b := open(t, Config{NoDemo: true, PageSize: 7})
 	require.NoError(t, b.s.Seed("ZSAMPLE_SRV.Samples", 25, func(i int) map[string]any {
-		return map[string]any{"SampleID": fmt.Sprint(i + 1), "Name": fmt.Sprintf("n%02d", i), "Count": i % 5}
+		return map[string]any{"SampleID": strconv.Itoa(i + 1), "Name": fmt.Sprintf("n%02d", i), "Count": i % 5}
 	}))
 	walk := func(path string, between func()) (names []any, pages int) {
 		for path != "" {
