@@ -201,7 +201,7 @@ func (s *selection) related(ctx context.Context, nav *edmx.Navigation, raw map[s
 			return out, nil
 		}
 		// The service cut the list. What is missing is behind its link.
-		page, err := inner.m.next(ctx, next)
+		page, err := inner.m.nextAfter(ctx, feed{next: next})
 		if err != nil {
 			return nil, err
 		}
@@ -292,6 +292,20 @@ func (m *model) entity(body []byte) (map[string]any, error) {
 		return d, nil
 	}
 	return envelope, nil
+}
+
+// stuck is the error for a service that gives the same page over and over.
+func (m *model) stuck() error {
+	return &adapter.Error{Code: adapter.Internal, Model: m.name, Message: "SAP gives the same page again and again"}
+}
+
+// nextAfter follows the link of an answer, which must not lead to itself.
+func (m *model) nextAfter(ctx context.Context, page feed) (feed, error) {
+	next, err := m.next(ctx, page.next)
+	if err == nil && next.next == page.next {
+		err = m.stuck()
+	}
+	return next, err
 }
 
 // next follows a service's link to the rest of an answer. Of a link only the

@@ -268,3 +268,23 @@ func TestConfig(t *testing.T) {
 		assert.Contains(t, text, "redacted")
 	}
 }
+
+// A service that turns in a circle is found out.
+func TestServicesThatDoNotAdvance(t *testing.T) {
+	for name, link := range map[string]string{"by links": `,"__next":"Things?$skiptoken=1"`, "by key": ""} {
+		client := scripted(t, thingsV2, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`{"d":{"results":[{"ID":"1"},{"ID":"2"}]` + link + `}}`))
+		})
+		client.config.PageSize = 2
+		n := 0
+		var last error
+		for _, err := range client.Stream(t.Context(), adapter.Query{Model: "S.Things", Fields: []string{"id"}}) {
+			if n++; n > 50 {
+				break
+			}
+			last = err
+		}
+		assert.ErrorIs(t, last, adapter.ErrInternal, name)
+		assert.Less(t, n, 20, name)
+	}
+}
