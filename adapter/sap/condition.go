@@ -426,8 +426,11 @@ func patternOf(s string, whole bool) pattern {
 // where they let through more than fits.
 func (l leaf) pattern(p pattern, fold bool) (e expr, exact bool) {
 	ref, v4 := l.ref, l.at.m.v4()
-	if fold {
-		ref = "tolower(" + ref + ")"
+	if fold && len(p.runs) > 0 {
+		if l.r.noLower {
+			return l.unset(true), false
+		}
+		ref, l.r.folded = "tolower("+ref+")", true
 	}
 	write := func(s string) string {
 		if fold {

@@ -37,8 +37,9 @@
 // A filter means what it means in package adapter, whatever the service makes
 // of null. OData has no wildcards: a pattern such as "a%b" is asked for as far
 // as startswith, endswith and contains go, and the answers are held against it
-// here, which may read many more records than it returns. What can't be
-// expressed, such as child_of, is ErrUnsupported.
+// here, which may read many more records than it returns; so it is with "ilike"
+// where a service knows no tolower, as many of SAP's don't: that is found out
+// once. What can't be expressed, such as child_of, is ErrUnsupported.
 //
 // # Writing
 //

@@ -159,6 +159,24 @@ func TestTokensThatEnd(t *testing.T) {
 	assert.LessOrEqual(t, srv.Requests()["/sap/bc/sec/oauth2/token"]-before, 2)
 }
 
+// An id that is not there does not stop a batch in the midst.
+func TestManyAreReadAtOnce(t *testing.T) {
+	srv := saptest.New(t)
+	client := dial(t, simulated(srv))
+	for _, service := range []string{"ZSAMPLE_SRV", "zsample"} {
+		name := service + ".Samples"
+		ids, err := client.CreateMany(t.Context(), name, []adapter.Record{{"Name": "a"}, {"Name": "b"}, {"Name": "c"}})
+		require.NoError(t, err)
+		ids = append([]adapter.ID{adapter.StringID("NONE")}, ids...)
+		path := srv.Services()[service] + "/$batch"
+		requests := srv.Requests()[path]
+		records, err := client.Read(t.Context(), name, ids, []string{"Name"})
+		require.NoError(t, err)
+		assert.Len(t, records, 3)
+		assert.Equal(t, requests+1, srv.Requests()[path])
+	}
+}
+
 // What goes wrong on the way, and what callers are told.
 func TestFaults(t *testing.T) {
 	srv := saptest.New(t)

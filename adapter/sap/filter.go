@@ -76,6 +76,8 @@ type renderer struct {
 	// inexact are conditions for which the expression lets through more than
 	// it should, so that the answers must be looked at again.
 	inexact bool
+	folded  bool            // tolower was used
+	noLower bool            // the service knows no tolower
 	used    map[string]bool // properties of the model that are filtered by
 	lambdas int
 }
@@ -407,25 +409,74 @@ type filterPlan struct {
 }
 
 // planFilter renders a filter.
-func (m *model) planFilter(_ context.Context, f adapter.Filter) (filterPlan, error) {
+func (m *model) planFilter(ctx context.Context, f adapter.Filter) (filterPlan, error) {
 	f = adapter.Normalize(f)
 	if err := m.checkFilter(f); err != nil {
 		return filterPlan{}, err
 	}
-	r := &renderer{m: m, used: map[string]bool{}}
-	e, err := r.render(f, place{m: m}, false)
-	if err != nil {
-		return filterPlan{}, err
+	plan, folded, err := m.renderFilter(f, m.service.lower.Load() == lowerUnknown)
+	if err != nil || !folded || plan.never || m.service.lower.Load() != lowerUntried {
+		return plan, err
 	}
-	plan := filterPlan{expr: e}
+	return m.tryLower(ctx, f, plan)
+}
+
+func (m *model) renderFilter(f adapter.Filter, noLower bool) (plan filterPlan, folded bool, err error) {
+	r := &renderer{m: m, used: map[string]bool{}, noLower: noLower}
+	if plan.expr, err = r.render(f, place{m: m}, false); err != nil {
+		return plan, false, err
+	}
 	if r.inexact {
 		plan.needs = adapter.Fields(f)
 		plan.residual, err = adapter.NewMatcher(f, adapter.MatchOptions{Model: m.name, Resolver: resolver{m.schemaOf()}})
 		if err != nil {
-			return filterPlan{}, err
+			return plan, false, err
 		}
 	}
-	return plan, m.checkMustFilter(r.used)
+	return plan, r.folded, m.checkMustFilter(r.used)
+}
+
+// Whether a service knows tolower, which many of SAP's do not.
+const (
+	lowerUntried int32 = iota
+	lowerKnown
+	lowerUnknown
+)
+
+// tryLower finds out, once for a service, whether it knows tolower: with the
+// filter that needs it, and with what takes its place. Where that is better,
+// the answers are compared here.
+func (m *model) tryLower(ctx context.Context, f adapter.Filter, with filterPlan) (filterPlan, error) {
+	if m.set == nil || m.set.NoRead {
+		return with, nil
+	}
+	try := func(plan filterPlan) error {
+		query := "$select=" + escapeQuery(strings.Join(m.typ.Keys, ","))
+		if !plan.constant() {
+			query += "&$filter=" + escapeQuery(plan.text)
+		}
+		if !m.set.NoPage {
+			query += "&$top=1"
+		}
+		_, err := m.get(ctx, m.root(), query)
+		return err
+	}
+	err := try(with)
+	switch adapter.CodeOf(err) {
+	case "":
+		m.service.lower.Store(lowerKnown)
+		return with, nil
+	case adapter.InvalidArgument, adapter.Unsupported, adapter.Internal:
+	default:
+		return filterPlan{}, nothingSent(err)
+	}
+	without, _, bad := m.renderFilter(f, true)
+	if bad != nil || try(without) != nil {
+		// It is something else that the service does not like.
+		return filterPlan{}, err
+	}
+	m.service.lower.Store(lowerUnknown)
+	return without, nil
 }
 
 // checkMustFilter refuses a query without the filters that the service asks

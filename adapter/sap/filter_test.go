@@ -19,6 +19,8 @@ func cond(field string, op adapter.Op, value any) adapter.Cond {
 func TestFilters(t *testing.T) {
 	v2 := modelOf(t, scripted(t, thingsV2, nil), "S.Things")
 	v4 := modelOf(t, scripted(t, thingsV4, nil), "S.Things")
+	v2.service.lower.Store(lowerKnown)
+	v4.service.lower.Store(lowerKnown)
 	const id = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
 	tests := []struct {
 		m      *model

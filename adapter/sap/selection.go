@@ -321,11 +321,13 @@ func (m *model) next(ctx context.Context, link string) (feed, error) {
 	}
 	path := u.EscapedPath()
 	if strings.HasPrefix(path, "/") {
-		_, inside, ok := strings.Cut(path, m.service.path+"/")
-		if !ok {
+		// SAP writes its paths in capitals where it likes to.
+		root := strings.ToLower(m.service.path + "/")
+		at := strings.Index(strings.ToLower(path), root)
+		if at < 0 {
 			return feed{}, lost(nil)
 		}
-		path = inside
+		path = path[at+len(root):]
 	}
 	if strings.Contains(path, "..") || path == "" {
 		return feed{}, lost(nil)

@@ -45,6 +45,7 @@ type service struct {
 	// their metadata don't say so. merge says that PATCH is unknown here.
 	needsMatch sync.Map
 	merge      atomic.Bool
+	lower      atomic.Int32 // see lowerUntried
 }
 
 // metadata are a service's, as they were at one time.

@@ -41,20 +41,72 @@ func TestMergeWherePatchIsUnknown(t *testing.T) {
 
 // A set whose metadata keep its ETags secret wants an If-Match all the same.
 func TestIfMatchWhereItIsWanted(t *testing.T) {
-	var matches []string
+	for _, status := range []int{http.StatusPreconditionRequired, http.StatusPreconditionFailed} {
+		var matches []string
+		client := scripted(t, thingsV2, func(w http.ResponseWriter, r *http.Request) {
+			match := r.Header.Get("If-Match")
+			matches = append(matches, match)
+			if match == "" {
+				fault(w, status, "X/428", "If-Match is required")
+				return
+			}
+			w.WriteHeader(http.StatusNoContent)
+		})
+		ids := []adapter.ID{adapter.StringID("1")}
+		require.NoError(t, client.Update(t.Context(), "S.Things", ids, adapter.Record{"Title": "x"}))
+		require.NoError(t, client.Delete(t.Context(), "S.Things", ids))
+		assert.Equal(t, []string{"", "*", "*"}, matches)
+	}
+}
+
+// Many of SAP's services know no tolower. Then case is ignored here.
+func TestServicesWithoutLower(t *testing.T) {
+	var filters []string
 	client := scripted(t, thingsV2, func(w http.ResponseWriter, r *http.Request) {
-		match := r.Header.Get("If-Match")
-		matches = append(matches, match)
-		if match == "" {
-			fault(w, http.StatusPreconditionRequired, "X/428", "If-Match is required")
+		filter := r.URL.Query().Get("$filter")
+		filters = append(filters, filter)
+		if strings.Contains(filter, "tolower") {
+			fault(w, http.StatusBadRequest, "X/400", "Function tolower is not supported")
 			return
 		}
-		w.WriteHeader(http.StatusNoContent)
+		_, _ = w.Write([]byte(`{"d":{"results":[{"ID":"1","Title":"Blue AZURE","Yes":true},{"ID":"2","Title":"azure","Yes":true},{"ID":"3","Title":"red","Yes":true}]}}`))
 	})
-	ids := []adapter.ID{adapter.StringID("1")}
-	require.NoError(t, client.Update(t.Context(), "S.Things", ids, adapter.Record{"Title": "x"}))
-	require.NoError(t, client.Delete(t.Context(), "S.Things", ids))
-	assert.Equal(t, []string{"", "*", "*"}, matches)
+	q := adapter.Query{Model: "S.Things", Fields: []string{"id"}, Filter: adapter.And{cond("Title", "ilike", "Azure"), cond("Yes", "=", true)}}
+	for range 2 {
+		page, err := client.Query(t.Context(), q)
+		require.NoError(t, err)
+		assert.Len(t, page.Records, 2)
+	}
+	const without = "Title ne '' and Title ne null and Yes eq true"
+	assert.Len(t, filters, 4, "found out once: %q", filters)
+	assert.Equal(t, without, strings.NewReplacer("(", "", ")", "").Replace(filters[3]))
+	refs, err := client.NameSearch(t.Context(), "S.Things", "AZ", nil, 1)
+	require.NoError(t, err)
+	assert.Equal(t, []adapter.Ref{{ID: adapter.StringID("1"), Name: "Blue AZURE"}}, refs)
+
+	// A filter that is refused for another reason says its own.
+	client = scripted(t, thingsV2, func(w http.ResponseWriter, _ *http.Request) {
+		fault(w, http.StatusBadRequest, "X/400", "Yes is a nonsense")
+	})
+	_, err = client.Query(t.Context(), q)
+	assert.ErrorIs(t, err, adapter.ErrInvalidArgument)
+	assert.ErrorContains(t, err, "nonsense")
+}
+
+// In v4 a change of a record that is not there would make it.
+func TestChangesMakeNoRecords(t *testing.T) {
+	client := scripted(t, thingsV4, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodGet:
+			fault(w, http.StatusNotFound, "404", "Not Found")
+		case r.Header.Get("If-Match") != "*":
+			w.WriteHeader(http.StatusCreated)
+		default:
+			fault(w, http.StatusPreconditionFailed, "412", "Precondition Failed")
+		}
+	})
+	err := client.Update(t.Context(), "S.Things", []adapter.ID{adapter.StringID("3f2504e0-4f89-11d3-9a0c-0305e82c3301")}, adapter.Record{"Title": "x"})
+	assert.ErrorIs(t, err, adapter.ErrNotFound)
 }
 
 // A service that takes no star gets the record's own tag.

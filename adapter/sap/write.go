@@ -154,8 +154,9 @@ func atRow(err error, i int) error {
 	return &own
 }
 
-// eachBatch is how many change sets one batch holds.
-const eachBatch = 100
+// eachBatch is how many change sets one batch holds: SAP takes up to a second
+// for each, and the whole has to come within the timeout of a call.
+const eachBatch = 50
 
 // CreateEach creates the records, each in a change set of its own, many with
 // one request. One that is refused does not hinder the others.
