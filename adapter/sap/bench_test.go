@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -76,7 +77,7 @@ func BenchmarkFilter(b *testing.B) {
 	m := modelOf(b, scripted(b, thingsV2, nil), "S.Things")
 	ids := make([]any, 200)
 	for i := range ids {
-		ids[i] = fmt.Sprint(i)
+		ids[i] = strconv.Itoa(i)
 	}
 	for name, f := range map[string]adapter.Filter{
 		"few":  adapter.And{cond("Title", "ilike", "azure"), cond("Amount", ">", 100), adapter.Not{Part: cond("Day", "<", "2025-01-01")}},

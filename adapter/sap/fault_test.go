@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -85,7 +86,7 @@ func TestCSRFTokenIsFetchedOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		errs := make([]error, n)
 		for i := range n {
-			wg.Go(func() { _, errs[i] = client.Create(t.Context(), model, adapter.Record{"Name": fmt.Sprint(i)}) })
+			wg.Go(func() { _, errs[i] = client.Create(t.Context(), model, adapter.Record{"Name": strconv.Itoa(i)}) })
 		}
 		wg.Wait()
 		for _, err := range errs {
