@@ -75,6 +75,7 @@ func BenchmarkRecords(b *testing.B) {
 // Rendering a filter, against writing it as a domain in JSON.
 func BenchmarkFilter(b *testing.B) {
 	m := modelOf(b, scripted(b, thingsV2, nil), "S.Things")
+	m.service.lower.Store(lowerKnown)
 	ids := make([]any, 200)
 	for i := range ids {
 		ids[i] = strconv.Itoa(i)
