@@ -14,6 +14,7 @@ import (
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/breaker"
 	"github.com/bridgecore/bridgecore/cache"
+	"github.com/bridgecore/bridgecore/mapping"
 )
 
 // The defaults of Config.
@@ -58,6 +59,9 @@ type Config struct {
 	// Lenses let systems be used as other versions of their kind, see
 	// [System.As]; by kind.
 	Lenses map[string]Lens
+	// Mappings let systems be used in the universal vocabulary, see
+	// [System.Universal]; nil leaves that to the systems that have their own.
+	Mappings *mapping.Set
 	// NoAutoExpand keeps search_read from fetching the name, email and phone
 	// of a partner_id that nobody asked for.
 	NoAutoExpand bool
@@ -70,6 +74,8 @@ type Config struct {
 type Bridge struct {
 	config Config
 	log    *slog.Logger
+	// mappings are Config's, nil for none.
+	mappings *layer
 
 	mu     sync.RWMutex
 	optics map[string]*optics // by kind
@@ -108,6 +114,9 @@ func New(c Config) (*Bridge, error) {
 		c.Logger = slog.Default()
 	}
 	b := &Bridge{config: c, log: c.Logger, optics: map[string]*optics{}, links: map[systemName]*link{}}
+	if c.Mappings != nil {
+		b.mappings = newLayer(c.Mappings, "")
+	}
 	for kind, l := range c.Lenses {
 		o, err := newOptics(kind, l)
 		if err != nil {
@@ -211,9 +220,12 @@ func (b *Bridge) link(ctx context.Context, name systemName) (*link, error) {
 		return nil, adapter.Errorf(adapter.Unsupported, "system %q is of kind %q; this bridge knows %s", name.id, config.Kind, strings.Join(kinds, ", "))
 	}
 	if l != nil && l.config.Revision == config.Revision {
+		l.remap(&config)
 		return l, nil
 	}
-	return b.install(name, l, newLink(b, config, open))
+	fresh := newLink(b, config, open)
+	fresh.remap(&config)
+	return b.install(name, l, fresh)
 }
 
 // install puts fresh in the place of old, unless somebody else did.

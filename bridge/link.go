@@ -26,12 +26,16 @@ type link struct {
 	schemas schemas
 	lenses  lenses
 	doubt   doubts
+	// mappings are those of the universal vocabulary; nil where there are none.
+	mappings atomic.Pointer[layer]
+	shapes   shapes
 
 	checked  atomic.Int64 // when the configuration was last looked up, Unix ns
 	lastUsed atomic.Int64
 
 	mu      sync.Mutex
 	adapter adapter.Adapter
+	own     nature // of the adapter
 	dialing *dialing
 	retired bool
 	calls   sync.WaitGroup // calls and dials under way; grows only while not retired
@@ -126,7 +130,8 @@ func (l *link) retry(ctx context.Context, w work, attempt int, err error) (time.
 	switch {
 	case w.once, attempt > l.bridge.config.Retries, ctx.Err() != nil,
 		breaker.Rejection(err), errors.As(err, new(*fullError)),
-		adapter.CodeOf(err) == adapter.Timeout, // the caller has waited long enough
+		errors.As(err, new(*adapter.PartialError)), // a part was done, whatever the rest says
+		adapter.CodeOf(err) == adapter.Timeout,     // the caller has waited long enough
 		!adapter.Retryable(err, w.changes):
 		return 0, false
 	}
@@ -270,7 +275,7 @@ func (l *link) dialNow(ctx context.Context, d *dialing) {
 	l.mu.Lock()
 	l.dialing = nil
 	if d.err == nil {
-		l.adapter = d.adapter
+		l.adapter, l.own = d.adapter, natureOf(d.adapter)
 	}
 	l.mu.Unlock()
 	if d.err == nil {
@@ -303,6 +308,16 @@ func (l *link) info() (adapter.Info, bool) {
 		return adapter.Info{}, false
 	}
 	return l.adapter.Info(), true
+}
+
+// nature is what the adapter said of itself, if it was dialled.
+func (l *link) nature() (nature, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.adapter == nil {
+		return nature{}, false
+	}
+	return l.own, true
 }
 
 // close lets the calls under way end and closes the adapter.

@@ -31,20 +31,31 @@ func (s *System) Operation(ctx context.Context, name string, r OperationRequest)
 		if err := checkMethod(req.Method); err != nil {
 			return Answer{}, err
 		}
-		if err := s.allowed(ctx, req.Model, req.Method); err != nil {
-			return Answer{}, err
+		if s.universal == nil {
+			if err := s.allowed(ctx, req.Model, req.Method); err != nil {
+				return Answer{}, err
+			}
 		}
 		known, its, fits := specific(req)
-		if !fits {
+		switch {
+		case fits:
+			op, req = known, its
+		case s.universal != nil:
+			return s.universalOperation(ctx, op, req)
+		default:
 			return s.loose(ctx, req)
 		}
-		op, req = known, its
-	} else if err := s.allowed(ctx, req.Model, name); err != nil {
-		return Answer{}, err
+	} else if s.universal == nil {
+		if err := s.allowed(ctx, req.Model, name); err != nil {
+			return Answer{}, err
+		}
 	}
 	args, err := op.bind(req)
 	if err != nil {
 		return Answer{}, err
+	}
+	if s.universal != nil {
+		return s.universalOperation(ctx, op, req)
 	}
 	scoped, err := s.forRequest(req)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/bridgecore/bridgecore/adapter"
+	"github.com/bridgecore/bridgecore/mapping"
 )
 
 // SystemConfig is how to reach one system of a tenant.
@@ -27,6 +28,12 @@ type SystemConfig struct {
 	// PinnedVersion is the version that callers of the system speak unless
 	// they say otherwise, see [System.As]; "" is the system's own.
 	PinnedVersion string
+	// Mappings are the system's own, over those of Config.Mappings, see
+	// [System.Universal]. nil for none.
+	Mappings *mapping.Set
+	// MappingsRevision changes whenever Mappings does: the new ones are then
+	// used over the connection that there is.
+	MappingsRevision string
 	// MaxConcurrent overrides Config.MaxConcurrent for this system.
 	MaxConcurrent int
 }

@@ -173,6 +173,9 @@ func testFilters(t *testing.T, s *suite) {
 			want := strings.Fields(test.want)
 			assert.ElementsMatch(t, want, got)
 
+			if s.BareReferences && test.name == "reference = name" {
+				return // the records as read don't have the name
+			}
 			var matched []string
 			for _, r := range records {
 				ok, err := adapter.Match(test.filter, r, adapter.MatchOptions{})

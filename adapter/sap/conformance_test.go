@@ -43,6 +43,7 @@ func harness(t *testing.T, c sap.Config, service string) adaptertest.Harness {
 		Text:    "Name", OptionalText: "Code", Integer: "Count", Float: "Ratio", Boolean: "Flag", Date: "Day", DateTime: "Moment",
 		// A truth value that was never set is null in these services.
 		Values: func() adapter.Record { return adapter.Record{"Flag": false} },
+		Nest:   &adaptertest.Nesting{Lines: "Children", LineText: "Name"},
 		Lines:  "Children", LineModel: service + ".Samples", LineInverse: "ParentID",
 		LineValues: func() adapter.Record { return adapter.Record{"Name": "line"} },
 		Readonly:   "CreatedBy",

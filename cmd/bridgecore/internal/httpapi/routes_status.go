@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/bridgecore/bridgecore/bridge"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
 )
 
 type fieldsInput struct {
@@ -16,7 +17,7 @@ type fieldsInput struct {
 type fieldsOutput struct {
 	SystemID string          `json:"system_id" example:"odoo_main"`
 	Model    string          `json:"model" example:"res.partner"`
-	Fields   json.RawMessage `json:"fields" doc:"Each field with what Odoo's fields_get tells of it"`
+	Fields   json.RawMessage `json:"fields" doc:"Each field with what the system tells of it: Odoo's fields_get, and of others the same in its words"`
 	Cached   bool            `json:"cached" doc:"Whether it was kept from an earlier request"`
 }
 
@@ -46,10 +47,27 @@ func (a *API) registerStatus() {
 		if err != nil {
 			return nil, err
 		}
-		answer, err := sys.Operation(ctx, "fields_get", bridge.OperationRequest{Model: in.Model})
+		fields, cached, err := fieldsOf(ctx, sys, in.Model)
 		if err != nil {
 			return nil, err
 		}
-		return &body[fieldsOutput]{fieldsOutput{in.SystemID, in.Model, answer.Result, answer.Cached}}, nil
+		return &body[fieldsOutput]{fieldsOutput{in.SystemID, in.Model, fields, cached}}, nil
 	})
+}
+
+// fieldsOf describes a model's fields: in Odoo's own words where it is one.
+func fieldsOf(ctx context.Context, sys *bridge.System, model string) (fields json.RawMessage, cached bool, err error) {
+	if sys.Kind() == systems.Odoo {
+		answer, err := sys.Operation(ctx, "fields_get", bridge.OperationRequest{Model: model})
+		return answer.Result, answer.Cached, err
+	}
+	answer, err := sys.Fields(ctx, model)
+	if err != nil {
+		return nil, false, err
+	}
+	var schema struct {
+		Fields json.RawMessage `json:"fields"`
+	}
+	err = json.Unmarshal(answer.Result, &schema)
+	return schema.Fields, answer.Cached, err
 }
