@@ -3,6 +3,7 @@ package sap_test
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,11 +38,12 @@ func onEach(t *testing.T, test func(t *testing.T, client *sap.Client, service st
 // mark makes the names of a test's records its own.
 func mark(t *testing.T) string {
 	t.Helper()
-	return fmt.Sprintf("%d", time.Now().UnixNano())
+	return strconv.FormatInt(time.Now().UnixNano(), 10)
 }
 
 func TestDeepInsertAndNestedReads(t *testing.T) {
 	onEach(t, func(t *testing.T, client *sap.Client, service string) {
+		t.Helper()
 		ctx, model, name := t.Context(), service+".Samples", mark(t)
 		parent, err := client.Create(ctx, model, adapter.Record{"Name": name + " parent", "Code": "P"})
 		require.NoError(t, err)
@@ -128,6 +130,7 @@ func TestDeepInsertAndNestedReads(t *testing.T) {
 
 func TestPartialCreation(t *testing.T) {
 	onEach(t, func(t *testing.T, client *sap.Client, service string) {
+		t.Helper()
 		ctx, model, name := t.Context(), service+".Samples", mark(t)
 		values := make([]adapter.Record, 250)
 		for i := range values {
@@ -170,6 +173,7 @@ func TestPartialCreation(t *testing.T) {
 
 func TestManyIDs(t *testing.T) {
 	onEach(t, func(t *testing.T, client *sap.Client, service string) {
+		t.Helper()
 		ctx, model, name := t.Context(), service+".Samples", mark(t)
 		values := make([]adapter.Record, 60)
 		for i := range values {
@@ -229,6 +233,7 @@ func TestManyIDs(t *testing.T) {
 
 func TestETags(t *testing.T) {
 	onEach(t, func(t *testing.T, client *sap.Client, service string) {
+		t.Helper()
 		ctx, model := t.Context(), service+".Samples"
 		if service == "probe" {
 			model = "probe.Tagged"
@@ -263,6 +268,7 @@ func TestETags(t *testing.T) {
 
 func TestChanges(t *testing.T) {
 	onEach(t, func(t *testing.T, client *sap.Client, service string) {
+		t.Helper()
 		ctx, model := t.Context(), service+".Samples"
 		before, err := client.Create(ctx, model, adapter.Record{"Name": "before"})
 		require.NoError(t, err)
@@ -301,4 +307,65 @@ func TestChanges(t *testing.T) {
 		_, err = client.Changes(ctx, adapter.ChangeQuery{Model: service + ".Lines"})
 		assert.ErrorIs(t, err, adapter.ErrUnsupported)
 	})
+}
+
+func TestCalls(t *testing.T) {
+	srv := saptest.New(t)
+	for _, service := range []string{"ZSAMPLE_SRV", "zsample"} {
+		require.NoError(t, srv.Handle(service, "Echo", func(c *saptest.Call) (any, error) {
+			return map[string]any{"Text": c.Params["Text"], "Number": c.Params["Number"], "Amount": c.Params["Amount"], "Day": c.Params["Day"]}, nil
+		}))
+		require.NoError(t, srv.Handle(service, "Rename", func(c *saptest.Call) (any, error) {
+			row := c.Row
+			if row == nil {
+				row = c.Find(service+".Samples", c.Params["SampleID"])
+			}
+			if row == nil {
+				return nil, &saptest.Error{Status: 404, Code: "X/404", Message: "no such sample"}
+			}
+			return row, row.Set("Name", c.Params["Name"])
+		}))
+	}
+	client := dial(t, simulated(srv))
+	for _, service := range []string{"ZSAMPLE_SRV", "zsample"} {
+		t.Run(service, func(t *testing.T) {
+			ctx, model := t.Context(), service+".Samples"
+			id, err := client.Create(ctx, model, adapter.Record{"Name": "before"})
+			require.NoError(t, err)
+			_, err = client.Call(ctx, adapter.Call{Model: model, Method: "Rename", Args: []any{id}, Kwargs: map[string]any{"Name": "it's & after"}})
+			require.NoError(t, err)
+			records, err := client.Read(ctx, model, []adapter.ID{id}, []string{"Name"})
+			require.NoError(t, err)
+			assert.Equal(t, "it's & after", records[0]["Name"])
+
+			answer, err := client.Call(ctx, adapter.Call{Model: service, Method: "Echo", Kwargs: map[string]any{"Text": "a/b 'c' & 100%", "Number": 5, "Amount": "1.50", "Day": "2025-03-14"}})
+			require.NoError(t, err)
+			assert.Contains(t, string(answer), "a/b 'c' & 100%")
+			assert.Contains(t, string(answer), "1.50")
+			_, err = client.Call(ctx, adapter.Call{Model: model, Method: "Rename", Args: []any{"NOT-THERE"}, Kwargs: map[string]any{"Name": "x"}})
+			assert.Error(t, err)
+		})
+	}
+}
+
+func TestForeignCalls(t *testing.T) {
+	for version, c := range foreign(t) {
+		t.Run(version, func(t *testing.T) {
+			client, ctx := dial(t, c), t.Context()
+			id, err := client.Create(ctx, "Samples", adapter.Record{"Name": "before"})
+			require.NoError(t, err)
+			method := "rename"
+			if version == sap.V2 {
+				method = "Samples_rename"
+			}
+			_, err = client.Call(ctx, adapter.Call{Model: "Samples", Method: method, Args: []any{id}, Kwargs: map[string]any{"newName": "it's & after"}})
+			require.NoError(t, err)
+			records, err := client.Read(ctx, "Samples", []adapter.ID{id}, []string{"Name"})
+			require.NoError(t, err)
+			assert.Equal(t, "it's & after", records[0]["Name"])
+			answer, err := client.Call(ctx, adapter.Call{Model: "probe", Method: "echo", Kwargs: map[string]any{"text": "a/b 'c'", "amount": "1.50", "day": "2025-03-14"}})
+			require.NoError(t, err)
+			assert.Contains(t, string(answer), "a/b 'c'")
+		})
+	}
 }

@@ -249,5 +249,10 @@ func (o *operation) function(ctx context.Context, path string, args map[string]a
 		req := o.m.request(ctx, http.MethodGet, path+"("+strings.Join(parts, ",")+")", "")
 		return req, nil
 	}
-	return o.m.request(ctx, o.Method, path, strings.Join(parts, "&")), nil
+	req := o.m.request(ctx, o.Method, path, strings.Join(parts, "&"))
+	if o.Action {
+		// There is no body, but some servers read the parameters for JSON alone.
+		req.Header.Set("Content-Type", o.m.contentType())
+	}
+	return req, nil
 }

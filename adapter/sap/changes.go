@@ -213,6 +213,6 @@ func (m *model) all(ctx context.Context, body []byte, most int) ([]map[string]an
 		if page.next == "" || len(rows) >= most {
 			return rows, nil
 		}
-		page, err = m.next(ctx, page.next)
+		page, err = m.nextAfter(ctx, page)
 	}
 }

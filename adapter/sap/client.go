@@ -157,6 +157,9 @@ func language(ctx context.Context) string {
 	if !sapLanguage.MatchString(code) {
 		return ""
 	}
+	if strings.EqualFold(code, "zh_TW") {
+		return "ZF"
+	}
 	// "fr_FR" and "ar_001" are Odoo's; SAP knows the first part.
 	code, _, _ = strings.Cut(code, "_")
 	return strings.ToUpper(code)

@@ -1,6 +1,7 @@
 package sap
 
 import (
+	"errors"
 	"math/big"
 	"strings"
 	"time"
@@ -94,7 +95,7 @@ func (l leaf) equal() (expr, error) {
 			continue
 		}
 		s, err := l.literal(v)
-		if err == errNever {
+		if errors.Is(err, errNever) {
 			continue
 		}
 		if err != nil {
@@ -154,7 +155,7 @@ func (l leaf) literal(v any) (string, error) {
 	if t == adapter.Date || t == adapter.DateTime {
 		at, ok := momentOf(v)
 		if !ok {
-			return "", l.at.m.wrong(l.c.Field, "%s is no date that SAP can be asked for; write it as \"2025-01-31\" or \"2025-01-31 13:45:00\"", kindOf(v))
+			return "", l.at.m.wrong(l.c.Field, "%s: %s is no date that SAP can be asked for; write it as \"2025-01-31\" or \"2025-01-31 13:45:00\"", quote(l.c.Field), kindOf(v))
 		}
 		if t == adapter.Date {
 			v = at.dayOf().Format(time.DateOnly)
@@ -255,7 +256,6 @@ func (l leaf) orderNumbers() (expr, error) {
 	}
 	op := l.c.Op
 	zeroHolds := holds(op, new(big.Rat).Neg(n.rat()).Sign())
-	e := everything
 	if r, integer := ranges[l.p.Type]; integer {
 		var decided bool
 		op, n, decided = wholeLimit(op, n, r)
@@ -268,7 +268,7 @@ func (l leaf) orderNumbers() (expr, error) {
 	if err != nil {
 		return expr{}, err
 	}
-	e = l.compare(op, s)
+	e := l.compare(op, s)
 	if zeroHolds != l.neg {
 		e = l.orNull(e)
 	}
@@ -348,7 +348,7 @@ func (l leaf) like() (expr, error) {
 	case e.constant():
 		return constant(e.never), nil
 	case p.anything():
-		return l.unset(true != l.neg), nil
+		return l.unset(!l.neg), nil
 	}
 	return l.orNull(l.not(e)), nil
 }
@@ -426,8 +426,11 @@ func patternOf(s string, whole bool) pattern {
 // where they let through more than fits.
 func (l leaf) pattern(p pattern, fold bool) (e expr, exact bool) {
 	ref, v4 := l.ref, l.at.m.v4()
-	if fold {
-		ref = "tolower(" + ref + ")"
+	if fold && len(p.runs) > 0 {
+		if l.r.noLower {
+			return l.unset(true), false
+		}
+		ref, l.r.folded = "tolower("+ref+")", true
 	}
 	write := func(s string) string {
 		if fold {

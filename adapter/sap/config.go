@@ -239,6 +239,9 @@ func (c *Config) checkAuth() error {
 }
 
 func (c *Config) checkServices() error {
+	if c.Services != nil && len(c.Services) == 0 {
+		return wrong("services", "is an empty list; leave it out for the standard APIs of S/4HANA")
+	}
 	seen := map[string]bool{}
 	for _, s := range c.Services {
 		switch {

@@ -62,7 +62,7 @@ func TestConformance(t *testing.T) {
 	}
 	for _, service := range []string{"ZSAMPLE_SRV", "zsample"} {
 		t.Run(service, func(t *testing.T) {
-			adaptertest.Run(t, func(t *testing.T) adaptertest.Harness { return harness(t, simulated(srv), service) })
+			adaptertest.Run(t, func(t *testing.T) adaptertest.Harness { t.Helper(); return harness(t, simulated(srv), service) })
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -85,7 +86,7 @@ func TestCSRFTokenIsFetchedOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		errs := make([]error, n)
 		for i := range n {
-			wg.Go(func() { _, errs[i] = client.Create(t.Context(), model, adapter.Record{"Name": fmt.Sprint(i)}) })
+			wg.Go(func() { _, errs[i] = client.Create(t.Context(), model, adapter.Record{"Name": strconv.Itoa(i)}) })
 		}
 		wg.Wait()
 		for _, err := range errs {
@@ -120,7 +121,9 @@ func TestCSRFTokenSurvivesCallersLeaving(t *testing.T) {
 	cancel()
 	err = <-first
 	assert.ErrorIs(t, err, adapter.ErrCanceled)
-	assert.True(t, err.(*adapter.Error).NothingSent)
+	var e *adapter.Error
+	require.ErrorAs(t, err, &e)
+	assert.True(t, e.NothingSent)
 	close(release)
 	assert.NoError(t, <-second)
 }
@@ -157,12 +160,34 @@ func TestTokensThatEnd(t *testing.T) {
 	assert.LessOrEqual(t, srv.Requests()["/sap/bc/sec/oauth2/token"]-before, 2)
 }
 
+// An id that is not there does not stop a batch in the midst.
+func TestManyAreReadAtOnce(t *testing.T) {
+	srv := saptest.New(t)
+	client := dial(t, simulated(srv))
+	for _, service := range []string{"ZSAMPLE_SRV", "zsample"} {
+		name := service + ".Samples"
+		ids, err := client.CreateMany(t.Context(), name, []adapter.Record{{"Name": "a"}, {"Name": "b"}, {"Name": "c"}})
+		require.NoError(t, err)
+		ids = append([]adapter.ID{adapter.StringID("NONE")}, ids...)
+		path := srv.Services()[service] + "/$batch"
+		requests := srv.Requests()[path]
+		records, err := client.Read(t.Context(), name, ids, []string{"Name"})
+		require.NoError(t, err)
+		assert.Len(t, records, 3)
+		assert.Equal(t, requests+1, srv.Requests()[path])
+	}
+}
+
 // What goes wrong on the way, and what callers are told.
 func TestFaults(t *testing.T) {
 	srv := saptest.New(t)
 	c := simulated(srv)
-	c.Timeout = 2 * time.Second
 	client := dial(t, c)
+	patient := client
+	c.Timeout = 300 * time.Millisecond
+	hasty := dial(t, c)
+	_, err := hasty.Create(t.Context(), model, adapter.Record{"Name": "with a session"})
+	require.NoError(t, err)
 	id, err := client.Create(t.Context(), model, adapter.Record{"Name": "here"})
 	require.NoError(t, err)
 	read := func() error {
@@ -199,6 +224,9 @@ func TestFaults(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			if client = patient; test.fault.Hang {
+				client = hasty
+			}
 			test.fault.Path = "/sap/opu/odata/sap/ZSAMPLE_SRV/"
 			test.fault.Times = 1
 			check := func(want adapter.Code, err error) {

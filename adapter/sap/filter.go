@@ -76,6 +76,8 @@ type renderer struct {
 	// inexact are conditions for which the expression lets through more than
 	// it should, so that the answers must be looked at again.
 	inexact bool
+	folded  bool            // tolower was used
+	noLower bool            // the service knows no tolower
 	used    map[string]bool // properties of the model that are filtered by
 	lambdas int
 }
@@ -92,29 +94,22 @@ type place struct {
 
 // checkFilter holds a filter against the schemas.
 func (m *model) checkFilter(f adapter.Filter) error {
-	err := adapter.Validate(f, m.schemaOf(), m.name)
-	e, ok := errors.AsType[*adapter.Error](err)
-	if !ok || e.Code != adapter.Internal {
-		return err
-	}
-	return err
+	return adapter.Validate(f, m.schemaOf(), m.name)
 }
 
 // schemaOf finds the schemas of the model and those it leads to, which are all
 // in one service.
 func (m *model) schemaOf() func(string) (*adapter.Schema, error) {
-	known := map[string]*adapter.Schema{}
 	return func(name string) (*adapter.Schema, error) {
-		if s := known[name]; s != nil {
-			return s, nil
+		if name == m.name {
+			return m.known(), nil
 		}
 		_, set, _ := strings.Cut(name, ".")
 		next := m.service.modelOf(m.meta, set)
 		if next == nil {
 			return nil, unknownModel(name, "the service has no entity set "+quote(set), "", nil)
 		}
-		known[name] = next.schema()
-		return known[name], nil
+		return next.known(), nil
 	}
 }
 
@@ -156,6 +151,13 @@ var negatives = map[adapter.Op]adapter.Op{
 }
 
 func (r *renderer) cond(c adapter.Cond, at place, neg bool) (expr, error) {
+	head, rest, dotted := strings.Cut(c.Field, ".")
+	nav := at.m.typ.Nav(head)
+	if nav != nil && dotted {
+		// A negation behind a relation is one of the related record, which has
+		// to be there.
+		return r.through(c, at, nav, rest, neg)
+	}
 	if positive, ok := negatives[c.Op]; ok {
 		c.Op, neg = positive, !neg
 	}
@@ -165,20 +167,17 @@ func (r *renderer) cond(c adapter.Cond, at place, neg bool) (expr, error) {
 		}
 		c.Op = adapter.Equal
 	}
-	if c.Op == adapter.ChildOf || c.Op == adapter.ParentOf {
-		return expr{}, at.m.unsupported(c.Field, "SAP has no operator \"%s\"; name the records of the hierarchy with \"in\"", c.Op)
-	}
-	head, rest, dotted := strings.Cut(c.Field, ".")
-	nav := at.m.typ.Nav(head)
 	switch {
-	case nav == nil && dotted:
+	case c.Op == adapter.ChildOf || c.Op == adapter.ParentOf:
+		return expr{}, at.m.unsupported(c.Field, "SAP has no operator \"%s\" for %s; name the records of the hierarchy with \"in\"", c.Op, quote(c.Field))
+	case nav != nil:
+		return r.through(c, at, nav, "", neg)
+	case dotted:
 		return expr{}, at.m.unsupported(c.Field, "SAP can't filter by a part of %s", quote(head))
-	case nav == nil && head == idField && !at.m.idIsProperty():
+	case head == idField && !at.m.idIsProperty():
 		return r.id(c, at, neg)
-	case nav == nil:
-		return r.leaf(c, at, neg)
 	}
-	return r.through(c, at, nav, rest, neg)
+	return r.leaf(c, at, neg)
 }
 
 // through renders a condition on the records that a navigation property leads
@@ -410,25 +409,74 @@ type filterPlan struct {
 }
 
 // planFilter renders a filter.
-func (m *model) planFilter(_ context.Context, f adapter.Filter) (filterPlan, error) {
+func (m *model) planFilter(ctx context.Context, f adapter.Filter) (filterPlan, error) {
 	f = adapter.Normalize(f)
 	if err := m.checkFilter(f); err != nil {
 		return filterPlan{}, err
 	}
-	r := &renderer{m: m, used: map[string]bool{}}
-	e, err := r.render(f, place{m: m}, false)
-	if err != nil {
-		return filterPlan{}, err
+	plan, folded, err := m.renderFilter(f, m.service.lower.Load() == lowerUnknown)
+	if err != nil || !folded || plan.never || m.service.lower.Load() != lowerUntried {
+		return plan, err
 	}
-	plan := filterPlan{expr: e}
+	return m.tryLower(ctx, f, plan)
+}
+
+func (m *model) renderFilter(f adapter.Filter, noLower bool) (plan filterPlan, folded bool, err error) {
+	r := &renderer{m: m, used: map[string]bool{}, noLower: noLower}
+	if plan.expr, err = r.render(f, place{m: m}, false); err != nil {
+		return plan, false, err
+	}
 	if r.inexact {
 		plan.needs = adapter.Fields(f)
 		plan.residual, err = adapter.NewMatcher(f, adapter.MatchOptions{Model: m.name, Resolver: resolver{m.schemaOf()}})
 		if err != nil {
-			return filterPlan{}, err
+			return plan, false, err
 		}
 	}
-	return plan, m.checkMustFilter(r.used)
+	return plan, r.folded, m.checkMustFilter(r.used)
+}
+
+// Whether a service knows tolower, which many of SAP's do not.
+const (
+	lowerUntried int32 = iota
+	lowerKnown
+	lowerUnknown
+)
+
+// tryLower finds out, once for a service, whether it knows tolower: with the
+// filter that needs it, and with what takes its place. Where that is better,
+// the answers are compared here.
+func (m *model) tryLower(ctx context.Context, f adapter.Filter, with filterPlan) (filterPlan, error) {
+	if m.set == nil || m.set.NoRead {
+		return with, nil
+	}
+	try := func(plan filterPlan) error {
+		query := "$select=" + escapeQuery(strings.Join(m.typ.Keys, ","))
+		if !plan.constant() {
+			query += "&$filter=" + escapeQuery(plan.text)
+		}
+		if !m.set.NoPage {
+			query += "&$top=1"
+		}
+		_, err := m.get(ctx, m.root(), query)
+		return err
+	}
+	err := try(with)
+	switch adapter.CodeOf(err) {
+	case "":
+		m.service.lower.Store(lowerKnown)
+		return with, nil
+	case adapter.InvalidArgument, adapter.Unsupported, adapter.Internal:
+	default:
+		return filterPlan{}, nothingSent(err)
+	}
+	without, _, bad := m.renderFilter(f, true)
+	if bad != nil || try(without) != nil {
+		// It is something else that the service does not like.
+		return filterPlan{}, err
+	}
+	m.service.lower.Store(lowerUnknown)
+	return without, nil
 }
 
 // checkMustFilter refuses a query without the filters that the service asks

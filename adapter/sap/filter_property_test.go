@@ -105,6 +105,7 @@ func (g generator) filter(depth int) adapter.Filter {
 // memory on the records that were read.
 func TestFiltersAnswerAsMemoryDoes(t *testing.T) {
 	onEach(t, func(t *testing.T, client *sap.Client, service string) {
+		t.Helper()
 		ctx, model, name := t.Context(), service+".Samples", mark(t)
 		big := int64(math.MaxInt64)
 		if service == "probe" {

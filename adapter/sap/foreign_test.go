@@ -38,6 +38,7 @@ func TestForeignConformance(t *testing.T) {
 	for version, c := range foreign(t) {
 		t.Run(version, func(t *testing.T) {
 			adaptertest.Run(t, func(t *testing.T) adaptertest.Harness {
+				t.Helper()
 				h := harness(t, c, "probe")
 				h.Call = &adapter.Call{Model: "probe", Method: "add", Kwargs: map[string]any{"A": 1, "B": 2}}
 				h.Lines = "" // its lines have their key from the association

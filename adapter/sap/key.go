@@ -211,12 +211,12 @@ func escapeQuery(s string) string {
 
 // keyFromPath reads the key out of an address such as a Location header.
 func (m *model) keyFromPath(address string) (key, bool) {
-	open := strings.LastIndexByte(address, '(')
-	end := strings.LastIndexByte(address, ')')
-	if open < 0 || end < open {
+	_, rest, ok := strings.Cut(address, m.root()+"(")
+	end := strings.LastIndexByte(rest, ')')
+	if !ok || end < 0 {
 		return nil, false
 	}
-	predicate, err := url.PathUnescape(address[open+1 : end])
+	predicate, err := url.PathUnescape(rest[:end])
 	if err != nil {
 		return nil, false
 	}

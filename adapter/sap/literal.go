@@ -107,10 +107,10 @@ func binaryLiteral(v4 bool, v any) (string, error) {
 const fraction = ".9999999"
 
 func momentLiteral(v4 bool, edm string, at time.Time) string {
-	switch {
-	case edm == "Edm.Date":
+	switch edm {
+	case "Edm.Date":
 		return at.Format(time.DateOnly)
-	case edm == "Edm.DateTime":
+	case "Edm.DateTime":
 		return "datetime'" + at.Format("2006-01-02T15:04:05"+fraction) + "'"
 	}
 	return typed(v4, "datetimeoffset", at.Format("2006-01-02T15:04:05"+fraction)+"Z")

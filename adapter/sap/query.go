@@ -334,6 +334,7 @@ func (p *plan) scanChunk(ctx context.Context, at position, size int, yield func(
 			filter, skip = and(filter, more), 0
 		}
 		got := 0
+		before := at.after
 		resp, err := p.m.get(ctx, p.m.root(), p.query(filter, size, skip))
 		if err != nil {
 			yield(row{}, err)
@@ -357,10 +358,15 @@ func (p *plan) scanChunk(ctx context.Context, at position, size int, yield func(
 			if page.next == "" || got >= size && !p.m.set.NoPage {
 				break
 			}
-			page, err = p.m.next(ctx, page.next)
+			page, err = p.m.nextAfter(ctx, page)
 		}
 		if got < size || p.m.set.NoPage {
 			return true
+		}
+		if p.byID != 0 && slices.Equal(before, at.after) {
+			// Whatever the service makes of the condition, it is not ours.
+			yield(row{}, p.m.stuck())
+			return false
 		}
 	}
 }

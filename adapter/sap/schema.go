@@ -23,6 +23,15 @@ func (c *Client) Schema(ctx context.Context, name string) (*adapter.Schema, erro
 	return m.schema(), nil
 }
 
+// known is the description of the model that is kept, for reading alone.
+func (m *model) known() *adapter.Schema {
+	if s, ok := m.meta.schemas.Load(m.name); ok {
+		return s.(*adapter.Schema)
+	}
+	s, _ := m.meta.schemas.LoadOrStore(m.name, m.schema())
+	return s.(*adapter.Schema)
+}
+
 // schema makes a new description of the model.
 func (m *model) schema() *adapter.Schema {
 	s := &adapter.Schema{Model: m.name, Label: m.typ.Label, Fields: make(map[string]adapter.Field, len(m.typ.Props)+len(m.typ.Navs)+1)}
@@ -35,7 +44,8 @@ func (m *model) schema() *adapter.Schema {
 		Help: "the record's key, as a text",
 	}
 	for _, p := range m.typ.Props {
-		if p.Type != "Edm.Stream" {
+		// A property "id" that is not the whole key gives way to the record's id.
+		if p.Type != "Edm.Stream" && (p.Name != idField || m.idIsProperty()) {
 			s.Fields[p.Name] = m.field(p)
 		}
 	}
@@ -54,7 +64,6 @@ func (m *model) schema() *adapter.Schema {
 		f.Readonly = nav.NoCreate
 		s.Fields[nav.Name] = f
 	}
-	// A property called "id" is the key of most services that have one.
 	return s
 }
 

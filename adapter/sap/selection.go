@@ -201,7 +201,7 @@ func (s *selection) related(ctx context.Context, nav *edmx.Navigation, raw map[s
 			return out, nil
 		}
 		// The service cut the list. What is missing is behind its link.
-		page, err := inner.m.next(ctx, next)
+		page, err := inner.m.nextAfter(ctx, feed{next: next})
 		if err != nil {
 			return nil, err
 		}
@@ -294,6 +294,20 @@ func (m *model) entity(body []byte) (map[string]any, error) {
 	return envelope, nil
 }
 
+// stuck is the error for a service that gives the same page over and over.
+func (m *model) stuck() error {
+	return &adapter.Error{Code: adapter.Internal, Model: m.name, Message: "SAP gives the same page again and again"}
+}
+
+// nextAfter follows the link of an answer, which must not lead to itself.
+func (m *model) nextAfter(ctx context.Context, page feed) (feed, error) {
+	next, err := m.next(ctx, page.next)
+	if err == nil && next.next == page.next {
+		err = m.stuck()
+	}
+	return next, err
+}
+
 // next follows a service's link to the rest of an answer. Of a link only the
 // path and the query count: hosts behind a proxy give their own address, and
 // our credentials are for the configured one alone.
@@ -307,11 +321,13 @@ func (m *model) next(ctx context.Context, link string) (feed, error) {
 	}
 	path := u.EscapedPath()
 	if strings.HasPrefix(path, "/") {
-		_, inside, ok := strings.Cut(path, m.service.path+"/")
-		if !ok {
+		// SAP writes its paths in capitals where it likes to.
+		root := strings.ToLower(m.service.path + "/")
+		at := strings.Index(strings.ToLower(path), root)
+		if at < 0 {
 			return feed{}, lost(nil)
 		}
-		path = inside
+		path = path[at+len(root):]
 	}
 	if strings.Contains(path, "..") || path == "" {
 		return feed{}, lost(nil)
@@ -347,7 +363,7 @@ func (m *model) batchGet(ctx context.Context, path, query string) (*wire.Respons
 	}
 	if fault := outcomes[0].Fault; fault != nil {
 		err := m.service.client.conn.Refused(fault, m.name, false)
-		m.contradicted(err)
+		m.contradicted(err, path)
 		return nil, err
 	}
 	return outcomes[0].Responses[0], nil

@@ -42,15 +42,17 @@ type service struct {
 	loaded map[string]*metadata // by language
 
 	// needsMatch are the sets that were found to want an If-Match although
-	// their metadata don't say so. verbs says that PATCH is unknown here.
+	// their metadata don't say so. merge says that PATCH is unknown here.
 	needsMatch sync.Map
 	merge      atomic.Bool
+	lower      atomic.Int32 // see lowerUntried
 }
 
 // metadata are a service's, as they were at one time.
 type metadata struct {
 	*edmx.Metadata
-	at time.Time
+	at      time.Time
+	schemas sync.Map // *adapter.Schema by model, for reading alone
 }
 
 func newService(c *Client, s Service) *service {
@@ -172,7 +174,7 @@ func (l *limited) Read(p []byte) (int, error) {
 // drop forgets the metadata that a system contradicted, unless they are so new
 // that it can't have changed since.
 func (s *service) drop(m *metadata) {
-	const freshFor = 30 * time.Second
+	const freshFor = 5 * time.Minute
 	if time.Since(m.at) < freshFor {
 		return
 	}
@@ -355,7 +357,7 @@ func (m *model) unsupported(field, format string, args ...any) error {
 
 // unknown is the error for a field that the model lacks.
 func (m *model) unknown(path, name string) error {
-	err := adapter.UnknownField(m.schema(), name)
+	err := adapter.UnknownField(m.known(), name)
 	if e, ok := errors.AsType[*adapter.Error](err); ok {
 		own := *e
 		own.Field = path
@@ -402,7 +404,7 @@ func (m *model) request(ctx context.Context, method, path, query string) wire.Re
 func (m *model) do(ctx context.Context, req wire.Request) (*wire.Response, error) {
 	resp, err := m.service.client.conn.Do(ctx, req)
 	if err != nil {
-		m.contradicted(err)
+		m.contradicted(err, req.Path)
 		return nil, err
 	}
 	if looksLikePage(resp.Body) {
@@ -411,9 +413,12 @@ func (m *model) do(ctx context.Context, req wire.Request) (*wire.Response, error
 	return resp, nil
 }
 
-// contradicted forgets metadata where a refusal shows that they have changed.
-func (m *model) contradicted(err error) {
-	if fault, ok := errors.AsType[*wire.Fault](err); ok && fault.Status == http.StatusBadRequest || adapter.CodeOf(err) == adapter.NotFound {
+// contradicted forgets metadata where a refusal may mean that they have
+// changed: a request that follows them is not understood, or a whole set is no
+// longer there.
+func (m *model) contradicted(err error, path string) {
+	fault, ok := errors.AsType[*wire.Fault](err)
+	if ok && (fault.Status == http.StatusBadRequest || fault.Status == http.StatusNotFound && path == m.root()) {
 		m.service.drop(m.meta)
 	}
 }

@@ -255,6 +255,11 @@ func (c change) settle(ctx context.Context, fault *wire.Fault, match string, err
 			}
 		}
 	case http.StatusPreconditionFailed:
+		if match == "" {
+			// Older gateways say so where a tag is wanted.
+			m.service.needsMatch.Store(m.set.Name, true)
+			return true, "*", nil
+		}
 		if match == "*" {
 			// Any tag would do, so there is no record.
 			_, _, lost := c.now(ctx)
@@ -310,11 +315,13 @@ func (m *model) sendAll(ctx context.Context, changes []change) error {
 			if tries == 0 && !m.v4() && changes[0].body != nil && !m.service.merge.Swap(true) {
 				continue
 			}
-		case http.StatusPreconditionRequired:
+		case http.StatusPreconditionRequired, http.StatusPreconditionFailed:
 			if tries == 0 && match == "" {
 				m.service.needsMatch.Store(m.set.Name, true)
 				continue
 			}
+		}
+		switch fault.Status {
 		case http.StatusNotFound, http.StatusPreconditionFailed:
 			// It does not say whose record is not there.
 			if lost := m.allExist(ctx, changes); lost != nil {

@@ -35,7 +35,7 @@ func (c *Client) Create(ctx context.Context, model string, values adapter.Record
 	if err != nil {
 		return adapter.ID{}, err
 	}
-	return m.created(resp)
+	return m.created(ctx, resp)
 }
 
 // newBody is the body that creates a record.
@@ -65,7 +65,7 @@ func (m *model) marshal(v any) ([]byte, error) {
 }
 
 // created reads the id of a record out of the answer to its creation.
-func (m *model) created(resp *wire.Response) (adapter.ID, error) {
+func (m *model) created(ctx context.Context, resp *wire.Response) (adapter.ID, error) {
 	unknown := func(err error) error {
 		return &adapter.Error{Code: adapter.UnknownOutcome, Model: m.name, Message: "SAP answered without the key of what it created", Err: err}
 	}
@@ -75,7 +75,7 @@ func (m *model) created(resp *wire.Response) (adapter.ID, error) {
 			return adapter.ID{}, unknown(err)
 		}
 		sel := &selection{m: m}
-		if r, err := sel.record(context.Background(), raw, false); err == nil && !r.ID().IsZero() {
+		if r, err := sel.record(ctx, raw, false); err == nil && !r.ID().IsZero() {
 			return r.ID(), nil
 		}
 	}
@@ -113,7 +113,7 @@ func (c *Client) CreateMany(ctx context.Context, model string, values []adapter.
 	}
 	ids := make([]adapter.ID, len(values))
 	for i, resp := range outcomes[0].Responses {
-		if ids[i], err = m.created(resp); err != nil {
+		if ids[i], err = m.created(ctx, resp); err != nil {
 			return ids, err
 		}
 	}
@@ -130,7 +130,7 @@ func (m *model) creation(body []byte) wire.Part {
 // where SAP tells.
 func (m *model) faultIn(fault *wire.Fault, n int) error {
 	err := m.service.client.conn.Refused(fault, m.name, true)
-	m.contradicted(err)
+	m.contradicted(err, "")
 	ids := []string{fault.ContentID}
 	for _, d := range fault.Details {
 		ids = append(ids, d.ContentID)
@@ -154,8 +154,9 @@ func atRow(err error, i int) error {
 	return &own
 }
 
-// eachBatch is how many change sets one batch holds.
-const eachBatch = 100
+// eachBatch is how many change sets one batch holds: SAP takes up to a second
+// for each, and the whole has to come within the timeout of a call.
+const eachBatch = 50
 
 // CreateEach creates the records, each in a change set of its own, many with
 // one request. One that is refused does not hinder the others.
@@ -224,7 +225,7 @@ func (e *each) send(ctx context.Context, from, to int) {
 			e.failed[place] = e.m.faultIn(outcome.Fault, 1)
 			continue
 		}
-		id, err := e.m.created(outcome.Responses[0])
+		id, err := e.m.created(ctx, outcome.Responses[0])
 		if err != nil {
 			e.failed[place] = err
 			continue

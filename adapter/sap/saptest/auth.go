@@ -128,14 +128,13 @@ func (s *Server) secure(w http.ResponseWriter, r *http.Request, user string) boo
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var current *session
-	id := ""
 	if cookie, err := r.Cookie(s.cookieName()); err == nil {
 		if found := s.sessions[cookie.Value]; found != nil && found.user == user {
-			current, id = found, cookie.Value
+			current = found
 		}
 	}
 	if current == nil {
-		id = token()
+		id := token()
 		current = &session{user: user}
 		if len(s.sessions) >= maxSessions {
 			clear(s.sessions) // as a system without room for more ends old ones

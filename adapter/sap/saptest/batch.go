@@ -12,6 +12,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -26,6 +27,9 @@ func (c *call) batch() *response {
 		return c.batchJSON()
 	case err != nil || kind != "multipart/mixed" || params["boundary"] == "":
 		return c.refuse(&Error{Status: http.StatusUnsupportedMediaType, Code: "005056A509B11EE1B9A8FEC11C22178E", Message: "The batch request's Content-Type is not multipart/mixed with a boundary"})
+	}
+	if !bytes.Contains(c.body, []byte("--"+params["boundary"])) {
+		return c.refuse(bad("The batch request doesn't have its boundary"))
 	}
 	var out bytes.Buffer
 	w := multipart.NewWriter(&out)
@@ -118,7 +122,7 @@ func (c *call) changeSet(w *multipart.Writer, part io.Reader, boundary string) (
 		writePart(iw, a, ids[i])
 	}
 	_ = iw.Close()
-	pw, err := w.CreatePart(map[string][]string{"Content-Type": {"multipart/mixed; boundary=" + iw.Boundary()}, "Content-Length": {fmt.Sprint(inner.Len())}})
+	pw, err := w.CreatePart(map[string][]string{"Content-Type": {"multipart/mixed; boundary=" + iw.Boundary()}, "Content-Length": {strconv.Itoa(inner.Len())}})
 	if err != nil {
 		return false, err
 	}
@@ -193,7 +197,7 @@ func (c *call) operation(part *multipart.Part) (*call, error) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		if name, value, ok := strings.Cut(strings.TrimRight(lines.Text(), "\r"), ":"); ok {
-			header.Add(http.CanonicalHeaderKey(strings.TrimSpace(name)), strings.TrimSpace(value))
+			header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 		}
 	}
 	return c.sub(words[0], words[1], header, bytes.TrimRight(body, "\r\n"))
@@ -229,7 +233,7 @@ func writePart(w *multipart.Writer, r *response, id string) {
 	fmt.Fprintf(&b, "Content-Length: %d\r\n\r\n", len(r.body))
 	b.Write(r.body)
 	b.WriteString("\r\n")
-	header := map[string][]string{"Content-Type": {"application/http"}, "Content-Length": {fmt.Sprint(b.Len())}, "content-transfer-encoding": {"binary"}}
+	header := map[string][]string{"Content-Type": {"application/http"}, "Content-Length": {strconv.Itoa(b.Len())}, "content-transfer-encoding": {"binary"}}
 	if id != "" {
 		header["content-id"] = []string{id}
 	}

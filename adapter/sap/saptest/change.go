@@ -149,7 +149,7 @@ func (c *call) post(t *tx, p *place) *response {
 	if p.one || p.suffix != "" || p.nav != nil && !p.nav.many {
 		return c.notAllowed(c.path)
 	}
-	if p.ent.noCreate && !(p.ent.nested && p.nav != nil) {
+	if p.ent.noCreate && (!p.ent.nested || p.nav == nil) {
 		return c.notAllowed(p.ent.set)
 	}
 	if p.ent.media {
@@ -342,7 +342,8 @@ func (ch *change) take(name string, v any, f wireFormat) error {
 	own := ch.via != nil && slices.Contains(ch.via.foreign, p)
 	if ch.op == updating {
 		old := ch.old[p.column]
-		if p.noUpdate && !(old != nil && value != nil && order(old, value) == 0 || old == nil && value == nil) {
+		unchanged := old == nil && value == nil || old != nil && value != nil && order(old, value) == 0
+		if p.noUpdate && !unchanged {
 			return p.refuse("is read-only")
 		}
 	} else if p.noCreate && !own {
@@ -628,10 +629,3 @@ const stampLayout = "20060102150405.000000"
 
 // now is the server's time, in the whole milliseconds that version 2 carries.
 func (t *tx) now() time.Time { return t.call.server.config.Now().UTC().Truncate(time.Millisecond) }
-
-// touch gives a record that was changed otherwise a new entity tag.
-func (t *tx) touch(tab *table, rec *record) {
-	vals := slices.Clone(rec.vals)
-	t.stampETag(tab, vals, rec.vals)
-	t.update(tab, rec, vals)
-}

@@ -3,6 +3,7 @@ package saptest
 import (
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // populate makes the demo records, by the same rules that callers meet, so
@@ -86,7 +87,7 @@ func (p *populating) partners() {
 			"to_BusinessPartnerAddress": []map[string]any{{
 				"StreetName": c.street, "HouseNumber": c.number, "CityName": c.city, "PostalCode": c.zip, "Country": c.country,
 				"to_EmailAddress": []map[string]any{{"EmailAddress": c.mail}}, "to_PhoneNumber": []map[string]any{{"PhoneNumber": c.phone}},
-				"to_URLAddress": []map[string]any{{"WebsiteURL": "https://demo" + fmt.Sprint(i+1) + ".example"}},
+				"to_URLAddress": []map[string]any{{"WebsiteURL": "https://demo" + strconv.Itoa(i+1) + ".example"}},
 			}},
 		})
 		p.customers = append(p.customers, id)
@@ -138,12 +139,12 @@ func (p *populating) products() {
 			"to_Plant":         []map[string]any{{"Plant": "1010"}},
 		}
 		if stocked {
-			product["GrossWeight"], product["NetWeight"], product["WeightUnit"] = fmt.Sprint(d.weight), fmt.Sprint(d.weight), "KG"
+			product["GrossWeight"], product["NetWeight"], product["WeightUnit"] = strconv.Itoa(d.weight), strconv.Itoa(d.weight), "KG"
 		}
 		p.materials = append(p.materials, p.add(productService+"A_Product", product))
 		if stocked {
 			p.add(movements+"A_MaterialDocumentHeader", values{"GoodsMovementCode": "05", "MaterialDocumentHeaderText": "Initial stock", "to_MaterialDocumentItem": []map[string]any{
-				{"Material": d.code, "Plant": "1010", "StorageLocation": "101A", "GoodsMovementType": "561", "QuantityInEntryUnit": fmt.Sprint(100 * (i + 1))},
+				{"Material": d.code, "Plant": "1010", "StorageLocation": "101A", "GoodsMovementType": "561", "QuantityInEntryUnit": strconv.Itoa(100 * (i + 1))},
 			}})
 		}
 	}
@@ -156,7 +157,7 @@ func (p *populating) orders() {
 	for i := range 10 {
 		items := make([]map[string]any, i%3+1)
 		for j := range items {
-			items[j] = values{"Material": p.materials[(i+j)%len(p.materials)], "RequestedQuantity": fmt.Sprint(j + 1)}
+			items[j] = values{"Material": p.materials[(i+j)%len(p.materials)], "RequestedQuantity": strconv.Itoa(j + 1)}
 		}
 		if i%4 == 1 {
 			items[0]["to_PricingElement"] = []map[string]any{{"ConditionType": "PR00", "ConditionRateValue": "99.90"}, {"ConditionType": "RA01", "ConditionRateValue": "10"}}

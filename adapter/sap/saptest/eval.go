@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -76,7 +77,7 @@ func asDecimal(v any) (decimal, bool) {
 	case decimal:
 		return v, true
 	case int64:
-		return decimal(fmt.Sprint(v)), true
+		return decimal(strconv.FormatInt(v, 10)), true
 	}
 	return "", false
 }
@@ -263,7 +264,7 @@ func (p *filterParser) call(name string) (*expr, error) {
 		return &expr{class: classStamp, fixed: true, eval: func(*env) any { return p.now }}, nil
 	}
 	f, ok := filterFunctions[name]
-	if !ok || !strings.Contains(f.versions, fmt.Sprint(p.version)) {
+	if !ok || !strings.Contains(f.versions, strconv.Itoa(p.version)) {
 		return nil, &Error{Status: 400, Code: "005056A509B11EE1B9A8FEC11C22578E", Message: fmt.Sprintf("Invalid function '%s' in the filter", name)}
 	}
 	var args []*expr

@@ -20,7 +20,7 @@ const (
 	classStamp    // DateTimeOffset
 	classDate     // v4
 	classTime
-	classGuid
+	classGUID
 	classBinary
 )
 
@@ -46,8 +46,8 @@ func (p *property) class(version int) class {
 		return classStamp
 	case kindTime:
 		return classTime
-	case kindGuid:
-		return classGuid
+	case kindGUID:
+		return classGUID
 	case kindBinary:
 		return classBinary
 	}
@@ -621,7 +621,8 @@ func readLiteral(s string, at, version int) (v any, c class, end int, err error)
 		v, c, err := prefixed(word, text, version)
 		return v, c, l.at, err
 	}
-	if word == "" || (word[0] < '0' || word[0] > '9') && word[0] != '-' && !(version == 4 && guidForm.MatchString(word)) {
+	guid := version == 4 && guidForm.MatchString(word)
+	if word == "" || (word[0] < '0' || word[0] > '9') && word[0] != '-' && !guid {
 		return nil, 0, at, nil
 	}
 	v, c, ok := bare(word, version)
@@ -657,7 +658,7 @@ func prefixed(prefix, text string, version int) (any, class, error) {
 		}
 	case "guid":
 		if guidForm.MatchString(text) {
-			return strings.ToLower(text), classGuid, nil
+			return strings.ToLower(text), classGUID, nil
 		}
 	case "X", "binary":
 		return strings.ToUpper(text), classBinary, nil
@@ -684,7 +685,7 @@ func bare(word string, version int) (any, class, bool) {
 		return nil, 0, false
 	}
 	if guidForm.MatchString(word) {
-		return strings.ToLower(word), classGuid, true
+		return strings.ToLower(word), classGUID, true
 	}
 	if t, err := time.Parse(dateLayout, word); err == nil {
 		return t, classDate, true

@@ -241,7 +241,7 @@ func (s *Service) writeAssociationSets(b *bytes.Buffer) {
 
 // returnType is the name of a function's result.
 func (f *function) returnType(version int) string {
-	name := ""
+	var name string
 	switch {
 	case f.entity != nil:
 		name = f.entity.qualified()

@@ -2,6 +2,7 @@ package saptest
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -76,7 +77,7 @@ const (
 	kindDate
 	kindDateTimeOffset
 	kindTime
-	kindGuid
+	kindGUID
 	kindBinary
 )
 
@@ -184,7 +185,7 @@ func ParseService(text string) (*Service, error) {
 		}
 	}
 	if p.s == nil {
-		return nil, fmt.Errorf("there is no service in it")
+		return nil, errors.New("there is no service in it")
 	}
 	return p.s, p.s.link()
 }
@@ -221,7 +222,7 @@ func (p *modelParser) line(words []string) error {
 
 func (p *modelParser) service(words []string) error {
 	if len(words) < 4 {
-		return fmt.Errorf("want: service NAME v2|v4 PATH")
+		return errors.New("want: service NAME v2|v4 PATH")
 	}
 	p.s = &Service{name: words[1], namespace: words[1], path: strings.TrimSuffix(words[3], "/")}
 	switch words[2] {
@@ -289,7 +290,7 @@ func (p *modelParser) entity(words []string) error {
 
 func (p *modelParser) navigation(words []string) error {
 	if p.e == nil || len(words) < 4 {
-		return fmt.Errorf("want, within an entity: nav NAME TARGET*|?|! PROPERTIES")
+		return errors.New("want, within an entity: nav NAME TARGET*|?|! PROPERTIES")
 	}
 	target := words[2]
 	n := &navigation{name: words[1], from: p.e, target: target[:len(target)-1], pairs: strings.Split(words[3], ",")}
@@ -300,7 +301,7 @@ func (p *modelParser) navigation(words []string) error {
 		n.required = true
 	case '?':
 	default:
-		return fmt.Errorf("the target %q ends in none of *, ? and !", target)
+		return fmt.Errorf("the target %q has none of *, ? and ! at its end", target)
 	}
 	n.own, n.must = slices.Contains(words[4:], "own"), slices.Contains(words[4:], "must")
 	p.e.navs = append(p.e.navs, n)
@@ -309,7 +310,7 @@ func (p *modelParser) navigation(words []string) error {
 
 func (p *modelParser) function(words []string) error {
 	if len(words) < 4 || words[2] != "GET" && words[2] != "POST" {
-		return fmt.Errorf("want: function NAME GET|POST RESULT [PARAMETER:TYPE ...]")
+		return errors.New("want: function NAME GET|POST RESULT [PARAMETER:TYPE ...]")
 	}
 	f := &function{service: p.s, name: words[1], post: words[2] == "POST"}
 	f.result, f.many = strings.CutSuffix(words[3], "*")

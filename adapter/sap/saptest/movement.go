@@ -1,9 +1,9 @@
 package saptest
 
 import (
-	"fmt"
 	"math/big"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -34,8 +34,8 @@ func movementRules(ch *change) error {
 	ch.orSet("PostingDate", ch.today())
 	ch.orSet("DocumentDate", ch.today())
 	posted, _ := ch.get("PostingDate").(time.Time)
-	ch.set("MaterialDocumentYear", fmt.Sprint(posted.Year()))
-	ch.set("MaterialDocument", fmt.Sprint(ch.number("movement", 4900000001)))
+	ch.set("MaterialDocumentYear", strconv.Itoa(posted.Year()))
+	ch.set("MaterialDocument", strconv.FormatInt(ch.number("movement", 4900000001), 10))
 	ch.set("InventoryTransactionType", "WE")
 	ch.created()
 	return nil
@@ -80,7 +80,7 @@ func movementItemRules(ch *change) error {
 	ch.set("MaterialBaseUnit", base)
 	ch.set("QuantityInBaseUnit", rounded(inBase, 3))
 	if ch.get("MaterialDocumentItem") == nil || ch.str("MaterialDocumentItem") == "" {
-		ch.set("MaterialDocumentItem", fmt.Sprint(ch.nextBelow(movements+"A_MaterialDocumentItem", 1, ch.get("MaterialDocumentYear"), ch.get("MaterialDocument"))))
+		ch.set("MaterialDocumentItem", strconv.FormatInt(ch.nextBelow(movements+"A_MaterialDocumentItem", 1, ch.get("MaterialDocumentYear"), ch.get("MaterialDocument")), 10))
 	}
 	return ch.moveStock(kind, base, inBase)
 }
@@ -141,9 +141,9 @@ func cancelMovement(c *Call) (any, error) {
 	if given, ok := c.Params["PostingDate"].(time.Time); ok {
 		posted = given
 	}
-	storno := fmt.Sprint(t.number("movement", 4900000001))
+	storno := strconv.FormatInt(t.number("movement", 4900000001), 10)
 	reversed, err := t.put(header, map[string]any{
-		"MaterialDocumentYear": fmt.Sprint(posted.Year()), "MaterialDocument": storno, "PostingDate": posted, "DocumentDate": posted, "CreationDate": t.today(), "CreationTime": t.clock(),
+		"MaterialDocumentYear": strconv.Itoa(posted.Year()), "MaterialDocument": storno, "PostingDate": posted, "DocumentDate": posted, "CreationDate": t.today(), "CreationTime": t.clock(),
 		"CreatedByUser": t.call.user, "GoodsMovementCode": t.field(header, doc, "GoodsMovementCode"), "InventoryTransactionType": "WE",
 	})
 	if err != nil {
@@ -155,7 +155,7 @@ func cancelMovement(c *Call) (any, error) {
 		if single && t.str(items, r, "MaterialDocumentItem") != stripZeros(item) {
 			continue
 		}
-		if only, err = t.reverseItem(r, fmt.Sprint(posted.Year()), storno); err != nil {
+		if only, err = t.reverseItem(r, strconv.Itoa(posted.Year()), storno); err != nil {
 			return nil, err
 		}
 	}

@@ -33,10 +33,13 @@ type options struct {
 	skip      int
 	skipToken string
 	count     bool
+	natural   bool   // the order is that of the keys
+	text      string // of what selects and orders, to know it again; "" within $expand
 }
 
 type ordering struct {
 	by   *expr
+	prop *property // if it is nothing but that
 	desc bool
 }
 
@@ -64,7 +67,11 @@ func (c *call) options(ent *entity) (*options, error) {
 		}
 		get[name] = values[0]
 	}
-	return c.parseOptions(ent, get)
+	o, err := c.parseOptions(ent, get)
+	if err == nil && !strings.Contains(get["$filter"], "now(") {
+		o.text = ent.model() + "\x00" + c.path + "\x00" + get["$filter"] + "\x00" + get["$orderby"]
+	}
+	return o, err
 }
 
 func (c *call) parseOptions(ent *entity, get map[string]string) (*options, error) {
@@ -83,6 +90,7 @@ func (c *call) parseOptions(ent *entity, get map[string]string) (*options, error
 			return nil, err
 		}
 	}
+	o.natural = ent.natural(o.orders)
 	for name, into := range map[string]*int{"$top": &o.top, "$skip": &o.skip} {
 		if s, ok := get[name]; ok {
 			n, err := strconv.Atoi(s)
@@ -105,7 +113,10 @@ func (c *call) orderings(s string, ent *entity) ([]ordering, error) {
 	p := &filterParser{lexer: lexer{text: s}, version: c.version(), now: c.server.config.Now(), scopes: []scope{{"$it", ent}}}
 	var list []ordering
 	for {
-		if prop := ent.byName[p.peekWord()]; prop != nil && prop.noSort {
+		word := p.peekWord()
+		start := p.at
+		prop := ent.byName[word]
+		if prop != nil && prop.noSort {
 			return nil, &Error{Status: 400, Code: "/IWBEP/CM_MGW_RT/177", Message: "Property '" + prop.name + "' is not sortable", Target: prop.name}
 		}
 		x, err := p.sum()
@@ -113,6 +124,9 @@ func (c *call) orderings(s string, ent *entity) ([]ordering, error) {
 			return nil, err
 		}
 		o := ordering{by: x}
+		if p.at == start+len(word) {
+			o.prop = prop
+		}
 		switch word := p.peekWord(); word {
 		case "asc", "desc":
 			p.at += len(word)
@@ -127,6 +141,17 @@ func (c *call) orderings(s string, ent *entity) ([]ordering, error) {
 		}
 		return list, nil
 	}
+}
+
+// natural says whether an order is the one that records have anyway, by their
+// key.
+func (e *entity) natural(orders []ordering) bool {
+	for i, o := range orders {
+		if o.desc || i >= len(e.keys) || o.prop != e.keys[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // compare orders two records; null comes first.

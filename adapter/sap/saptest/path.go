@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -62,7 +63,7 @@ func (c *call) wantsJSON() bool {
 	case "json":
 		return true
 	case "":
-		return strings.Contains(c.header.Get("Accept"), "json") || c.inBatch && c.header.Get("Accept") == ""
+		return strings.Contains(c.header.Get("Accept"), "json")
 	}
 	return false
 }
@@ -310,11 +311,11 @@ func (p *property) fromLiteral(v any, c class, version int) (any, error) {
 	case int64:
 		switch p.kind {
 		case kindDecimal:
-			return decimal(fmt.Sprint(v)), nil
+			return decimal(strconv.FormatInt(v, 10)), nil
 		case kindDouble, kindSingle:
 			return float64(v), nil
 		}
-		return p.readInteger(fmt.Sprint(v))
+		return p.readInteger(strconv.FormatInt(v, 10))
 	case decimal:
 		if p.kind == kindDouble || p.kind == kindSingle {
 			f, _ := v.rat().Float64()

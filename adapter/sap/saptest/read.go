@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // rows are the records of a place's collection, in the order of their keys.
@@ -31,7 +32,7 @@ func (c *call) page(all []*record, o *options, size int) (*page, error) {
 	if o.top >= 0 && o.top < size {
 		limit = o.top
 	}
-	if len(o.orders) > 0 {
+	if !o.natural {
 		return c.sortedPage(all, o, limit, size)
 	}
 	start, skip := 0, o.skip
@@ -79,6 +80,18 @@ func (c *call) sortedPage(all []*record, o *options, limit, size int) (*page, er
 		}
 		start = n
 	}
+	list := c.server.db.sorted.get(o.text, func() []*record { return o.sort(all) }, len(all), c.server.db.version)
+	p := &page{total: len(list)}
+	list = list[min(start, len(list)):]
+	p.rows = list[:min(limit, len(list))]
+	if len(list) > limit && limit == size && limit != o.top {
+		p.next = strconv.Itoa(start + limit)
+	}
+	return p, nil
+}
+
+// sort selects and orders records.
+func (o *options) sort(all []*record) []*record {
 	list := make([]*record, 0, min(len(all), 4096))
 	for _, r := range all {
 		if !r.dead && o.filter.matches(r) {
@@ -93,13 +106,35 @@ func (c *call) sortedPage(all []*record, o *options, limit, size int) (*page, er
 		}
 		return 0
 	})
-	p := &page{total: len(list)}
-	list = list[min(start, len(list)):]
-	p.rows = list[:min(limit, len(list))]
-	if len(list) > limit && limit == size && limit != o.top {
-		p.next = strconv.Itoa(start + limit)
+	return list
+}
+
+// sortedLists remembers large sorted collections while nothing changes, for
+// those who page through them.
+type sortedLists struct {
+	mu      sync.Mutex
+	version int64
+	lists   map[string][]*record
+}
+
+func (s *sortedLists) get(text string, sort func() []*record, size int, version int64) []*record {
+	if size < 1000 || text == "" {
+		return sort()
 	}
-	return p, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.version != version || len(s.lists) >= 16 {
+		s.version, s.lists = version, map[string][]*record{}
+	}
+	list, ok := s.lists[text]
+	if !ok {
+		list = sort()
+		if s.lists == nil {
+			s.lists = map[string][]*record{}
+		}
+		s.lists[text] = list
+	}
+	return list
 }
 
 // nextQuery is the query of the next page.

@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -30,7 +31,7 @@ func orderRules(ch *change) error {
 	}
 	ch.created()
 	if ch.get("SalesOrder") == nil || ch.str("SalesOrder") == "" {
-		ch.set("SalesOrder", fmt.Sprint(ch.number("order", 1)))
+		ch.set("SalesOrder", strconv.FormatInt(ch.number("order", 1), 10))
 	}
 	today := ch.today()
 	for _, name := range []string{"SalesOrderDate", "PricingDate", "RequestedDeliveryDate"} {
@@ -151,7 +152,7 @@ func (ch *change) newItem(product *record) error {
 	const model = productService + "A_Product"
 	material := ch.str("Material")
 	if ch.get("SalesOrderItem") == nil || ch.str("SalesOrderItem") == "" {
-		ch.set("SalesOrderItem", fmt.Sprint(ch.nextBelow(sales+"A_SalesOrderItem", 10, ch.get("SalesOrder"))))
+		ch.set("SalesOrderItem", strconv.FormatInt(ch.nextBelow(sales+"A_SalesOrderItem", 10, ch.get("SalesOrder")), 10))
 	}
 	category := "TAN"
 	if kind := ch.str2(model, product, "ProductType"); kind == "SERV" || kind == "DIEN" {
@@ -273,7 +274,7 @@ func priceRules(ch *change) error {
 		ch.set("PricingProcedureStep", step)
 	}
 	if ch.get("PricingProcedureCounter") == nil || ch.str("PricingProcedureCounter") == "" {
-		ch.set("PricingProcedureCounter", fmt.Sprint(ch.nextBelow(sales+"A_SalesOrderItemPrElement", 1, ch.get("SalesOrder"), ch.get("SalesOrderItem"), ch.get("PricingProcedureStep"))))
+		ch.set("PricingProcedureCounter", strconv.FormatInt(ch.nextBelow(sales+"A_SalesOrderItemPrElement", 1, ch.get("SalesOrder"), ch.get("SalesOrderItem"), ch.get("PricingProcedureStep")), 10))
 	}
 	currency := ch.str2(sales+"A_SalesOrderItem", item, "TransactionCurrency")
 	ch.set("ConditionCalculationType", condition.calculation)
@@ -413,14 +414,14 @@ func (t *tx) invoice(salesOrder string) (string, error) {
 		return "", errors.New("saptest: there is no such sales order")
 	}
 	from := func(name string) any { return t.field(sales+"A_SalesOrder", order, name) }
-	number := fmt.Sprint(t.number("billing", 90000000))
+	number := strconv.FormatInt(t.number("billing", 90000000), 10)
 	net, tax := new(big.Rat), new(big.Rat)
 	for i, item := range t.below(sales+"A_SalesOrderItem", salesOrder) {
 		line := func(name string) any { return t.field(sales+"A_SalesOrderItem", item, name) }
 		gross := new(big.Rat).Add(ratFrom(line("NetAmount")), ratFrom(line("TaxAmount")))
 		net.Add(net, ratFrom(line("NetAmount")))
 		tax.Add(tax, ratFrom(line("TaxAmount")))
-		position := fmt.Sprint((i + 1) * 10)
+		position := strconv.Itoa((i + 1) * 10)
 		if _, err := t.put(billing+"A_BillingDocumentItem", map[string]any{
 			"BillingDocument": number, "BillingDocumentItem": position, "Material": line("Material"), "BillingDocumentItemText": line("SalesOrderItemText"),
 			"BillingQuantity": line("RequestedQuantity"), "BillingQuantityUnit": line("RequestedQuantityUnit"), "NetAmount": line("NetAmount"), "TaxAmount": line("TaxAmount"),
@@ -444,7 +445,7 @@ func (t *tx) invoice(salesOrder string) (string, error) {
 		"TransactionCurrency": from("TransactionCurrency"), "TotalNetAmount": rounded(net, 2), "TaxAmount": rounded(tax, 2), "TotalGrossAmount": rounded(new(big.Rat).Add(net, tax), 2),
 		"PurchaseOrderByCustomer": from("PurchaseOrderByCustomer"), "CustomerPaymentTerms": from("CustomerPaymentTerms"), "AccountingPostingStatus": "C", "AccountingTransferStatus": "C",
 		"OverallBillingStatus": "C", "OverallSDProcessStatus": "C", "InvoiceClearingStatus": "A", "DocumentReferenceID": number, "AssignmentReference": number,
-		"AccountingDocument": number, "FiscalYear": fmt.Sprint(today.Year()),
+		"AccountingDocument": number, "FiscalYear": strconv.Itoa(today.Year()),
 	})
 	if err != nil {
 		return "", err
@@ -484,7 +485,7 @@ func cancelBilling(c *Call) (any, error) {
 	for _, p := range t.db.tables[model].ent.props {
 		values[p.name] = doc.vals[p.column]
 	}
-	storno := fmt.Sprint(t.number("billing", 90000000))
+	storno := strconv.FormatInt(t.number("billing", 90000000), 10)
 	values["BillingDocument"], values["CancelledBillingDocument"], values["SDDocumentCategory"], values["BillingDocumentType"] = storno, number, "N", "S1"
 	values["BillingDocumentDate"], values["CreationDate"], values["AccountingDocument"] = t.today(), t.today(), storno
 	if _, err := t.put(model, values); err != nil {

@@ -45,7 +45,7 @@ type Config struct {
 	// Services are added to those that the server has, or replace the one of
 	// the same name.
 	Services []*Service
-	// NoDemo leaves out the demo records.
+	// NoDemo leaves out the demo records; the product groups stay.
 	NoDemo bool
 	// Addr is the address to listen at; "" is a free port of 127.0.0.1.
 	Addr string

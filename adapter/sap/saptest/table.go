@@ -16,6 +16,8 @@ type database struct {
 	tables  map[string]*table
 	numbers map[string]int64 // number ranges
 	streams map[*record]stream
+	version int64 // changes with every record
+	sorted  sortedLists
 }
 
 // table holds the records of an entity set, in the order of their keys.
@@ -207,6 +209,7 @@ func (t *table) lookup(columns []int, vals []any) []*record {
 }
 
 func (t *table) link(r *record) {
+	t.db.version++
 	t.rows[r.key] = r
 	r.dead = false
 	for _, x := range t.indexes {
@@ -215,6 +218,7 @@ func (t *table) link(r *record) {
 }
 
 func (t *table) unlink(r *record) {
+	t.db.version++
 	for _, x := range t.indexes {
 		x.remove(r)
 	}
@@ -253,7 +257,6 @@ type tx struct {
 	call *call
 	undo []func()
 	gone map[*table]int
-	etag time.Time // the last stamp given, as stamps of one record must differ
 }
 
 func (t *tx) insert(tab *table, vals []any) (*record, error) {
@@ -274,6 +277,7 @@ func (t *tx) update(tab *table, r *record, vals []any) {
 			x.remove(r)
 		}
 		r.vals = v
+		t.db.version++
 		for _, x := range tab.indexes {
 			x.add(r)
 		}

@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -145,10 +146,12 @@ func (t *tx) str(model string, rec *record, name string) string {
 // below lists the records whose key begins with these values.
 func (t *tx) below(model string, key ...any) []*record {
 	tab := t.db.tables[model]
-	prefix := ""
+	var b strings.Builder
 	for i, v := range key {
-		prefix += keyPart(tab.ent.keys[i], v) + "\x00"
+		b.WriteString(keyPart(tab.ent.keys[i], v))
+		b.WriteByte(0)
 	}
+	prefix := b.String()
 	var list []*record
 	for at := tab.position(prefix); at < len(tab.order) && strings.HasPrefix(tab.order[at].key, prefix); at++ {
 		if !tab.order[at].dead {
@@ -209,7 +212,7 @@ func partnerRules(ch *change) error {
 	ch.changed()
 	if ch.op == creating {
 		if ch.get("BusinessPartner") == nil || ch.str("BusinessPartner") == "" {
-			ch.set("BusinessPartner", fmt.Sprint(ch.number("partner", 1000000001)))
+			ch.set("BusinessPartner", strconv.FormatInt(ch.number("partner", 1000000001), 10))
 		}
 		ch.created()
 		ch.set("BusinessPartnerUUID", newGUID())
@@ -261,7 +264,7 @@ func addressRules(ch *change) error {
 	if partner == nil {
 		return ch.business("R11/108", text{"Business partner %v does not exist", "Geschäftspartner %v ist nicht vorhanden"}, ch.get("BusinessPartner")).about("BusinessPartner")
 	}
-	ch.set("AddressID", fmt.Sprint(ch.number("address", 20001)))
+	ch.set("AddressID", strconv.FormatInt(ch.number("address", 20001), 10))
 	ch.set("AddressUUID", newGUID())
 	ch.set("FullName", ch.str2(partners+"A_BusinessPartner", partner, "BusinessPartnerFullName"))
 	ch.orSet("ValidityStartDate", ch.today())
@@ -286,7 +289,7 @@ func (ch *change) communication(model, isDefault string) error {
 		ch.set("Person", "")
 	}
 	if ch.get("OrdinalNumber") == nil || ch.str("OrdinalNumber") == "" {
-		ch.set("OrdinalNumber", fmt.Sprint(ch.nextBelow(model, 1, address, ch.get("Person"))))
+		ch.set("OrdinalNumber", strconv.FormatInt(ch.nextBelow(model, 1, address, ch.get("Person")), 10))
 	}
 	if isDefault != "" && len(ch.below(model, address, ch.get("Person"))) == 0 {
 		ch.set(isDefault, true)
@@ -352,7 +355,7 @@ func roleMade(ch *change) error {
 	if ch.op != creating {
 		return nil
 	}
-	set, name := "", ""
+	var set, name string
 	switch role := ch.str("BusinessPartnerRole"); {
 	case strings.HasPrefix(role, "FLCU"):
 		set, name = "A_Customer", "Customer"
@@ -407,7 +410,7 @@ func contactRules(ch *change) error {
 		}
 	}
 	if ch.get("RelationshipNumber") == nil {
-		ch.set("RelationshipNumber", fmt.Sprint(ch.number("relationship", 1)))
+		ch.set("RelationshipNumber", strconv.FormatInt(ch.number("relationship", 1), 10))
 	}
 	if ch.get("ValidityEndDate") == nil {
 		ch.set("ValidityEndDate", endOfTime.Truncate(24*time.Hour))
@@ -533,7 +536,7 @@ func sampleRules(ch *change) error {
 		return nil
 	}
 	if ch.get("SampleID") == nil || ch.str("SampleID") == "" {
-		ch.set("SampleID", fmt.Sprint(ch.number("sample", 1)))
+		ch.set("SampleID", strconv.FormatInt(ch.number("sample", 1), 10))
 	}
 	ch.set("CreatedAt", ch.now())
 	ch.set("CreatedBy", ch.call.user)
@@ -545,7 +548,7 @@ func fileRules(ch *change) error {
 		return nil
 	}
 	if ch.get("FileID") == nil || ch.str("FileID") == "" {
-		ch.set("FileID", fmt.Sprint(ch.number("file", 1)))
+		ch.set("FileID", strconv.FormatInt(ch.number("file", 1), 10))
 	}
 	if ch.media != nil {
 		ch.set("FileSize", int64(len(ch.media.content)))
@@ -596,8 +599,8 @@ func attachmentRules(ch *change) error {
 	n := ch.number("document", 10000000001)
 	now := ch.now()
 	for name, v := range map[string]any{
-		"DocumentInfoRecordDocType": "SL1", "DocumentInfoRecordDocNumber": fmt.Sprint(n), "DocumentInfoRecordDocVersion": "00", "DocumentInfoRecordDocPart": "000",
-		"LogicalDocument": "", "ArchiveDocumentID": strings.ToUpper(token()[:32]), "FileSize": fmt.Sprint(len(ch.media.content)), "CreatedByUser": ch.call.user,
+		"DocumentInfoRecordDocType": "SL1", "DocumentInfoRecordDocNumber": strconv.FormatInt(n, 10), "DocumentInfoRecordDocVersion": "00", "DocumentInfoRecordDocPart": "000",
+		"LogicalDocument": "", "ArchiveDocumentID": strings.ToUpper(token()[:32]), "FileSize": strconv.Itoa(len(ch.media.content)), "CreatedByUser": ch.call.user,
 		"CreatedByUserFullName": ch.call.user, "CreationDateTime": now, "ChangedDateTime": now, "LastChangedByUser": ch.call.user, "StorageCategory": "SOMU",
 		"AttachmentDeletionIsAllowed": true, "AttachmentRenameIsAllowed": true, "Source": "GOS",
 	} {
@@ -626,7 +629,7 @@ func attached(c *Call) []*Row {
 func attachmentsOf(c *Call) (any, error) { return attached(c), nil }
 
 func countAttachments(c *Call) (any, error) {
-	return map[string]any{"AttachmentCount": fmt.Sprint(len(attached(c)))}, nil
+	return map[string]any{"AttachmentCount": strconv.Itoa(len(attached(c)))}, nil
 }
 
 func renameAttachment(c *Call) (any, error) {

@@ -122,7 +122,7 @@ func appendString(b []byte, s string) []byte {
 func (p *property) literal(v any, version int) string {
 	switch v := v.(type) {
 	case string:
-		if p.kind == kindGuid {
+		if p.kind == kindGUID {
 			if version == 2 {
 				return "guid'" + v + "'"
 			}
@@ -208,7 +208,7 @@ func (p *property) read(v any, f wireFormat) (any, error) {
 
 // readLarge reads what is a text in version 2, and in version 4 if asked for.
 func (p *property) readLarge(v any, f wireFormat) (any, error) {
-	text := ""
+	var text string
 	switch v := v.(type) {
 	case string:
 		if f.version == 4 && !f.ieee754 {
@@ -272,7 +272,7 @@ var guidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-
 
 func (p *property) readText(s string, version int) (any, error) {
 	switch p.kind {
-	case kindGuid:
+	case kindGUID:
 		if guidForm.MatchString(s) {
 			return strings.ToLower(s), nil
 		}

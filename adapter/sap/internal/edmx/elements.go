@@ -3,6 +3,7 @@ package edmx
 import (
 	"encoding/xml"
 	"errors"
+	"net/http"
 	"strconv"
 	"strings"
 )
@@ -212,18 +213,18 @@ func (p *parser) startOperation(name string, a attrs) {
 		}
 		p.op = &Operation{Name: p.name(a.get("Name")), Method: a.prefixed("HttpMethod"), BoundTo: p.name(a.sap("action-for"))}
 		if p.op.Method == "" {
-			p.op.Method = "GET"
+			p.op.Method = http.MethodGet
 		}
-		p.op.Action = p.op.Method != "GET"
+		p.op.Action = p.op.Method != http.MethodGet
 		p.op.Returns, p.op.Many = p.typeName(a.get("ReturnType"))
 		p.m.Operations = append(p.m.Operations, p.op)
 	case "Function", "Action":
 		p.op = &Operation{
 			Name: p.name(a.get("Name")), Qualified: p.name(p.namespace + "." + a.get("Name")),
-			Method: "GET", Action: name == "Action", Bound: a.get("IsBound") == "true",
+			Method: http.MethodGet, Action: name == "Action", Bound: a.get("IsBound") == "true",
 		}
 		if p.op.Action {
-			p.op.Method = "POST"
+			p.op.Method = http.MethodPost
 		}
 		p.operations[p.op.Qualified] = append(p.operations[p.op.Qualified], p.op)
 	case "Parameter":

@@ -109,7 +109,7 @@ func (p *parser) resolveAssociation(t *Type, nav *Navigation) {
 	target := p.m.Types[p.qualified(nav.Target)]
 	if target != nil {
 		for _, back := range target.Navs {
-			if back.association == nav.association && back.fromRole == nav.toRole && !(target == t && back.Name == nav.Name) {
+			if back.association == nav.association && back.fromRole == nav.toRole && (target != t || back.Name != nav.Name) {
 				nav.Partner = back.Name
 			}
 		}

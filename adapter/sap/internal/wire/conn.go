@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -83,9 +85,6 @@ type Request struct {
 	Query  string
 	Header http.Header
 	Body   []byte
-	// Content, if set, is the body in place of Body. It can be sent only once.
-	Content io.Reader
-	Length  int64
 
 	// Model is what errors are about.
 	Model string
@@ -168,17 +167,9 @@ func (c *Conn) send(ctx context.Context, req Request) (*Response, error) {
 			newState, again = true, true
 			c.session.drop(state)
 		}
-		if !again || req.Content != nil {
+		if !again {
 			return resp, nil
 		}
-		resp.discard()
-	}
-}
-
-// discard ends an answer that nobody reads.
-func (r *Response) discard() {
-	if r.Stream != nil {
-		_ = r.Stream.Close()
 	}
 }
 
@@ -224,9 +215,9 @@ func (c *Conn) exchange(ctx context.Context, req Request, state *state, csrf, gr
 	}
 	out.Body, err = readBounded(resp.Body, resp.ContentLength, limit)
 	switch {
-	case err == errTooLarge && resp.StatusCode >= 300:
+	case errors.Is(err, errTooLarge) && resp.StatusCode >= 300:
 		// What is there of an error will do.
-	case err == errTooLarge:
+	case errors.Is(err, errTooLarge):
 		return nil, tooLarge(limit, req)
 	case err != nil && resp.StatusCode < 300:
 		return nil, failure(callCtx, err, true, req)
@@ -248,7 +239,7 @@ type streamed struct {
 
 func (s *streamed) Read(p []byte) (int, error) {
 	n, err := s.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = failure(s.ctx, err, true, s.req)
 	}
 	return n, err
@@ -269,18 +260,12 @@ func (c *Conn) request(ctx context.Context, req Request, state *state, csrf, gra
 	}
 	target.Path, target.RawPath, target.RawQuery = path, raw, c.query(req)
 	var body io.Reader
-	switch {
-	case req.Content != nil:
-		body = req.Content
-	case req.Body != nil:
-		body = strings.NewReader(string(req.Body))
+	if req.Body != nil {
+		body = bytes.NewReader(req.Body)
 	}
 	r, err := http.NewRequestWithContext(ctx, req.Method, target.String(), body)
 	if err != nil {
 		return nil, err
-	}
-	if req.Content != nil {
-		r.ContentLength = req.Length
 	}
 	for name, values := range req.Header {
 		r.Header[name] = values

@@ -31,17 +31,14 @@ type FaultDetail struct {
 
 // Error tells operators what came.
 func (f *Fault) Error() string {
-	s := fmt.Sprintf("HTTP status %d", f.Status)
-	if f.Code != "" {
-		s += " " + f.Code
-	}
+	parts := []string{strings.TrimSpace(fmt.Sprintf("HTTP status %d %s", f.Status, f.Code))}
 	if f.Message != "" {
-		s += ": " + f.Message
+		parts[0] += ": " + f.Message
 	}
 	for _, d := range f.Details {
-		s += "; " + strings.TrimSpace(d.Code+" "+d.Message)
+		parts = append(parts, strings.TrimSpace(d.Code+" "+d.Message))
 	}
-	return s
+	return strings.Join(parts, "; ")
 }
 
 // text is a message that is a string in v4 and an object in v2.
@@ -393,7 +390,7 @@ const maxMessage = 600
 // secrets, the host, tracebacks.
 func (c *Conn) clean(s string) string {
 	s = trace.ReplaceAllString(s, "")
-	s = addresses.ReplaceAllString(s, "[address]")
+	s = strings.ReplaceAll(addresses.ReplaceAllString(s, "[address]"), "://", ":")
 	if strings.Contains(s, "<") {
 		s = tags.ReplaceAllString(s, " ")
 	}
