@@ -62,6 +62,14 @@ type Nester interface {
 	Nests()
 }
 
+// Adder adds records to what another record has many of, such as a line to an
+// order. It is for systems in which a line alone does not say whose it is.
+type Adder interface {
+	// Add creates a record in the relation to many of the record, and returns
+	// its id. A missing record is ErrNotFound.
+	Add(ctx context.Context, model string, id ID, relation string, values Record) (ID, error)
+}
+
 // Conditional changes a record only if it still is as the caller knew it.
 type Conditional interface {
 	// ETag returns a text that changes whenever the record does. It is opaque
@@ -251,6 +259,15 @@ func CreateMany(ctx context.Context, a Adapter, model string, values []Record) (
 func Nests(a Adapter) bool {
 	_, ok := a.(Nester)
 	return ok
+}
+
+// Add creates a record in a relation to many of another, or returns
+// ErrUnsupported.
+func Add(ctx context.Context, a Adapter, model string, id ID, relation string, values Record) (ID, error) {
+	if d, ok := a.(Adder); ok {
+		return d.Add(ctx, model, id, relation, values)
+	}
+	return ID{}, unsupported(a, "add a record to another")
 }
 
 // ETag returns a text that changes whenever the record does, or
