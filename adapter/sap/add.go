@@ -51,5 +51,5 @@ func (c *Client) Add(ctx context.Context, model string, id adapter.ID, relation 
 	if err != nil {
 		return adapter.ID{}, err
 	}
-	return next.created(resp)
+	return next.created(ctx, resp)
 }
