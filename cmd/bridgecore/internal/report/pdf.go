@@ -39,7 +39,6 @@ type sheet struct {
 	size   float64   // of the font, in points
 	widths []float64 // of the columns
 	rows   []pdfRow
-	first  int // rows before the totals
 }
 
 // pdfRow is a row with its cells broken into lines, in logical order.
@@ -56,7 +55,7 @@ func writePDF(w io.Writer, t *Table) (int, error) {
 		return 0, err
 	}
 	s.begin()
-	s.measure(texts)
+	s.measure(texts, count)
 	for i, cells := range texts {
 		s.rows = append(s.rows, s.broken(cells, i >= count))
 	}
@@ -111,8 +110,9 @@ func (s *sheet) begin() {
 }
 
 // measure finds the widths of the columns and the largest font in which they
-// fit, as the texts of the first rows have it.
-func (s *sheet) measure(texts [][]string) {
+// fit, as the texts of the first rows and of the totals, which come after count
+// rows, have it.
+func (s *sheet) measure(texts [][]string, count int) {
 	room := s.width - 2*margin
 	natural := make([]float64, len(s.t.Columns)) // at 1 point
 	least := make([]float64, len(s.t.Columns))
@@ -121,14 +121,16 @@ func (s *sheet) measure(texts [][]string) {
 		natural[i] = s.widest(s.t.Columns[i].Label) / 10
 		least[i] = natural[i]
 	}
-	s.pdf.SetFont(family, "", 10)
 	for i, row := range texts {
-		// Totals are the widest numbers.
-		if i >= sample && i < len(texts)-8 {
+		style := ""
+		if i >= count {
+			style = "B"
+		} else if i >= sample {
 			continue
 		}
+		s.pdf.SetFont(family, style, 10)
 		for j, cell := range row {
-			natural[j] = max(natural[j], s.pdf.GetStringWidth(s.visual(clipText(cell)))/10*1.06)
+			natural[j] = max(natural[j], s.pdf.GetStringWidth(s.visual(clipText(cell)))/10*1.02)
 			if s.t.Columns[j].Kind != Text {
 				least[j] = max(least[j], natural[j])
 			}
@@ -225,7 +227,9 @@ func clipText(s string) string {
 	return s
 }
 
-func (s *sheet) visual(text string) string { return visual.Line(text, s.rtl) }
+// visual draws a text in its own direction: a phone number or a reference in an
+// Arabic table is not turned around.
+func (s *sheet) visual(text string) string { return visual.Line(text, visual.RTL(text)) }
 
 // broken breaks the cells of a row into lines.
 func (s *sheet) broken(cells []string, total bool) pdfRow {
@@ -402,12 +406,7 @@ func (s *sheet) row(r *pdfRow, y, lineHeight, tall float64, kind rune) float64 {
 		// Numbers stand at the end of their column, where their digits meet.
 		right := c.Kind.numeric() != s.rtl
 		for n, line := range lines {
-			text := line
-			if kind == 'h' || !c.Kind.numeric() {
-				text = s.visual(line)
-			} else {
-				text = visual.Line(line, s.rtl && hasLetters(line))
-			}
+			text := s.visual(line)
 			at := x + padding
 			if right {
 				at = x + s.widths[i] - padding - s.pdf.GetStringWidth(text)
@@ -422,15 +421,4 @@ func (s *sheet) row(r *pdfRow, y, lineHeight, tall float64, kind rune) float64 {
 	s.pdf.SetLineWidth(0.1)
 	s.pdf.Line(margin, y+tall, s.width-margin, y+tall)
 	return y + tall
-}
-
-// hasLetters reports whether a number has a unit in letters that are read from
-// right to left. A bare number with its sign is drawn as it is.
-func hasLetters(text string) bool {
-	for _, r := range text {
-		if r >= 0x0590 && r < 0x2000 || r >= 0xfb1d {
-			return true
-		}
-	}
-	return false
 }

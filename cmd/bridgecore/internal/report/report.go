@@ -221,12 +221,20 @@ func (s *sums) add(columns []Column, row []any) {
 	}
 }
 
-// rows are the total rows, one for each unit.
+// rows are the total rows, one for each unit. What has no unit stands in the
+// first.
 func (s *sums) rows(t *Table) [][]any {
 	var out [][]any
 	for _, unit := range s.units {
+		if unit == "" && len(s.units) > 1 {
+			continue
+		}
 		row := make([]any, len(t.Columns))
-		for i, sum := range s.by[unit] {
+		for i := range t.Columns {
+			sum, unit := s.by[unit][i], unit
+			if sum == nil && len(out) == 0 && s.by[""] != nil {
+				sum, unit = s.by[""][i], ""
+			}
 			if sum == nil {
 				continue
 			}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -145,8 +146,8 @@ func TestExcel(t *testing.T) {
 	assert.Equal(t, "=1+1", raw("B3"))
 	assert.Equal(t, "الإجمالي", raw("A5"))
 	assert.Equal(t, "1,234,567.79 SAR", shown("E5"), "one total for each currency")
-	assert.Equal(t, "4", raw("F6"), "what has no unit is summed by itself")
-	assert.Equal(t, "5.00 EUR", shown("E7"))
+	assert.Equal(t, "4", raw("F5"), "what has no unit stands in the first")
+	assert.Equal(t, "5.00 EUR", shown("E6"))
 	names := f.GetDefinedName()
 	require.Len(t, names, 1)
 	assert.Equal(t, "_xlnm.Print_Titles", names[0].Name)
@@ -236,4 +237,45 @@ func TestNumbersByLocale(t *testing.T) {
 	assert.Equal(t, "15/01/2024", report.Shown(&french, &report.Column{Kind: report.Date}, "2024-01-15"))
 	assert.Equal(t, "Jan 15, 2024 22:30", report.Shown(&english, &report.Column{Kind: report.DateTime}, "2024-01-15 22:30:00"))
 	assert.Equal(t, "أ، ب", report.Shown(&arabic, &report.Column{Kind: report.Text}, []any{"أ", "ب"}))
+}
+
+// discard counts what is written.
+type discard struct{ n int64 }
+
+func (d *discard) Write(p []byte) (int, error) { d.n += int64(len(p)); return len(p), nil }
+
+// BenchmarkMemory writes many rows and tells by how much the heap grew at its
+// highest.
+func BenchmarkMemory(b *testing.B) {
+	for _, c := range []struct {
+		format report.Format
+		rows   int
+	}{{report.CSV, 1_000_000}, {report.JSONL, 1_000_000}, {report.XLSX, 200_000}} {
+		b.Run(fmt.Sprint(c.format, "-", c.rows), func(b *testing.B) {
+			for b.Loop() {
+				runtime.GC()
+				var before, now runtime.MemStats
+				runtime.ReadMemStats(&before)
+				highest := uint64(0)
+				table := simple(0)
+				table.Rows = func(yield func([]any, error) bool) {
+					i := 0
+					for row, err := range many(c.rows) {
+						if i++; i%20_000 == 0 {
+							runtime.ReadMemStats(&now)
+							highest = max(highest, now.HeapInuse)
+						}
+						if !yield(row, err) {
+							return
+						}
+					}
+				}
+				n, err := report.Write(&discard{}, c.format, table)
+				require.NoError(b, err)
+				require.Equal(b, c.rows, n)
+				b.ReportMetric(float64(int64(highest)-int64(before.HeapInuse))/(1<<20), "MiB-growth")
+			}
+			b.ReportMetric(float64(c.rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
 }

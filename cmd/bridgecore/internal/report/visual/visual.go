@@ -22,6 +22,20 @@ func Line(text string, rtl bool) string {
 	return string(reorder(runes, levels(runes, rtl)))
 }
 
+// RTL reports whether a text by itself is read from right to left: whether its
+// first letter is. A text without letters, such as a number, is not.
+func RTL(text string) bool {
+	for _, r := range text {
+		switch p, _ := bidi.LookupRune(r); p.Class() {
+		case bidi.R, bidi.AL:
+			return true
+		case bidi.L:
+			return false
+		}
+	}
+	return false
+}
+
 // plain reports whether nothing in a text goes from right to left.
 func plain(text string) bool {
 	for _, r := range text {

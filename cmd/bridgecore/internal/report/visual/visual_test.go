@@ -76,6 +76,12 @@ func TestOrder(t *testing.T) {
 	assert.Equal(t, "Total "+"ﺔﻌﺑﺭﺃ", Line("Total أربعة", false))
 }
 
+func TestDirectionOfATextByItself(t *testing.T) {
+	for text, want := range map[string]bool{"": false, "12": false, "+966 50": false, "abc ا": false, "ا abc": true, "(ا": true, "=1+1": false} {
+		assert.Equal(t, want, RTL(text), text)
+	}
+}
+
 // Drawing loses no letter, and what has no letter from right to left stays as
 // it is in a paragraph from left to right.
 func TestNothingIsLost(t *testing.T) {
