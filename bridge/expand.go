@@ -15,10 +15,19 @@ import (
 // relation's records itself: one further read for each relation, whatever the
 // number of records.
 
-const (
-	maxExpandDepth     = 3   // relations in one path
-	maxExpandRelations = 12  // relations in one request
-	expandChunk        = 500 // records in one read
+const expandChunk = 500 // records in one read
+
+// reach bounds how far fields lead through relations.
+type reach struct {
+	depth     int // relations in one path
+	relations int // relations in one request
+}
+
+// callersReach is that of fields that a request brings. Those of a mapping were
+// looked at by people.
+var (
+	callersReach  = reach{depth: 3, relations: 12}
+	mappingsReach = reach{depth: 10, relations: 200}
 )
 
 // autoExpand is what search_read fetches along with a partner_id, as it is
@@ -36,6 +45,7 @@ type expansion struct {
 	order  []string
 	root   *node
 	nested bool
+	down   bool // the system follows the paths by itself
 	auto   bool // nobody asked: it must not fail what was asked for
 }
 
@@ -64,15 +74,7 @@ func (s *System) expansionOf(ctx context.Context, model string, fields []string,
 	dotted := slices.ContainsFunc(fields, func(f string) bool { return strings.Contains(f, ".") })
 	switch {
 	case dotted:
-		count := 0
-		root, err := s.nodeOf(ctx, model, fields, 0, &count)
-		if err != nil {
-			return nil, nil, err
-		}
-		var related []string
-		root.models(&related)
-		e := &expansion{base: root.fields, order: fields, root: root, nested: how == ExpandNested}
-		return e, related, nil
+		return s.expansionTo(ctx, model, fields, how, callersReach)
 	case auto && slices.Contains(fields, autoField) && s.allowed(ctx, autoModel, "read") == nil:
 		// That partner_id leads to partners is looked up when the system is
 		// asked: what is kept must be found without it.
@@ -90,8 +92,23 @@ func (s *System) expansionOf(ctx context.Context, model string, fields []string,
 	return nil, nil, nil
 }
 
+func (s *System) expansionTo(ctx context.Context, model string, fields []string, how Expand, most reach) (*expansion, []string, error) {
+	root, err := s.nodeOf(ctx, model, fields, most, &reach{})
+	if err != nil {
+		return nil, nil, err
+	}
+	var related []string
+	root.models(&related)
+	e := &expansion{base: root.fields, order: fields, root: root, nested: how == ExpandNested}
+	nature, err := s.nature(ctx)
+	if nature.nests && s.pin == nil {
+		e.down, e.base = true, fields
+	}
+	return e, related, err
+}
+
 // nodeOf resolves paths on a model.
-func (s *System) nodeOf(ctx context.Context, model string, paths []string, depth int, count *int) (*node, error) {
+func (s *System) nodeOf(ctx context.Context, model string, paths []string, most reach, gone *reach) (*node, error) {
 	n := &node{model: model}
 	subs := map[string][]string{}
 	var heads []string
@@ -117,16 +134,16 @@ func (s *System) nodeOf(ctx context.Context, model string, paths []string, depth
 	if len(heads) == 0 {
 		return n, nil
 	}
-	if depth == maxExpandDepth {
-		return nil, wrong("fields", "fields can lead through at most %d relations", maxExpandDepth)
+	if gone.depth == most.depth {
+		return nil, wrong("fields", "fields can lead through at most %d relations", most.depth)
 	}
 	described, err := s.schema(ctx, model)
 	if err != nil {
 		return nil, err
 	}
 	for _, head := range heads {
-		if *count++; *count > maxExpandRelations {
-			return nil, wrong("fields", "fields can lead through at most %d relations in one request", maxExpandRelations)
+		if gone.relations++; gone.relations > most.relations {
+			return nil, wrong("fields", "fields can lead through at most %d relations in one request", most.relations)
 		}
 		f, ok := described.Fields[head]
 		if !ok {
@@ -138,7 +155,9 @@ func (s *System) nodeOf(ctx context.Context, model string, paths []string, depth
 		if err := s.allowed(ctx, f.Relation, "read"); err != nil {
 			return nil, err
 		}
-		sub, err := s.nodeOf(ctx, f.Relation, subs[head], depth+1, count)
+		gone.depth++
+		sub, err := s.nodeOf(ctx, f.Relation, subs[head], most, gone)
+		gone.depth--
 		if err != nil {
 			return nil, err
 		}
@@ -192,7 +211,15 @@ func (s *System) expandAnswer(ctx context.Context, p *plan, a Answer) (Answer, e
 type expanded struct{ settled, transient bool }
 
 func (s *System) expandRecords(ctx context.Context, e *expansion, records []adapter.Record, plain bool) (expanded, error) {
-	if !e.auto {
+	switch {
+	case e.down:
+		if !e.nested {
+			for _, r := range records {
+				lay(r, e.root.paths)
+			}
+		}
+		return expanded{settled: true}, nil
+	case !e.auto:
 		return expanded{settled: true}, s.follow(ctx, e.root, records, e.nested, plain)
 	}
 	described, err := s.schema(ctx, e.root.model)
@@ -218,6 +245,41 @@ func (s *System) expandRecords(ctx context.Context, e *expansion, records []adap
 	}
 	s.bridge.log.Debug("partners were not fetched along", "system", s.link.config, "model", e.root.model, "error", err)
 	return expanded{transient: adapter.CodeOf(err) != adapter.PermissionDenied}, nil
+}
+
+// lay puts what a system nested under the paths that were asked for.
+func lay(r adapter.Record, paths []string) {
+	values := make(map[string]any, len(paths))
+	for _, path := range paths {
+		values[path] = at(map[string]any(r), path)
+	}
+	for _, path := range paths {
+		if head, _, deeper := strings.Cut(path, "."); deeper && !slices.Contains(paths, head) {
+			delete(r, head)
+		}
+	}
+	for path, v := range values {
+		r[path] = v
+	}
+}
+
+// at follows a path through nested records; through a list it leads to a list.
+func at(v any, path string) any {
+	switch v := v.(type) {
+	case map[string]any:
+		head, rest, deeper := strings.Cut(path, ".")
+		if !deeper {
+			return v[head]
+		}
+		return at(v[head], rest)
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = at(item, path)
+		}
+		return out
+	}
+	return nil
 }
 
 // follow reads the relations of a node and puts what it finds into the

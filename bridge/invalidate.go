@@ -47,6 +47,12 @@ var alongside = map[string][]string{
 // all others show: rights, settings, languages, modules.
 var everywhere = []string{"ir.", "base.", "res.groups", "res.users", "res.company", "res.config", "res.lang", "res.currency"}
 
+// entangled are the kinds of systems in which a change of any record may change
+// any other: SAP writes whole documents, which its entity sets and services
+// show parts of under names of their own, and what a Salesforce organization
+// does after a change is written in its flows and triggers.
+var entangled = set("sap", "salesforce")
+
 // writing are the methods that change the records of their model and what
 // goes alongside, and no more.
 var writing = set("create", "write", "unlink", "copy", "name_create", "web_save", "action_archive", "action_unarchive", "toggle_active")
@@ -55,9 +61,11 @@ var writing = set("create", "write", "unlink", "copy", "name_create", "web_save"
 // after it; "" is all of them. A method of which nothing is known may change
 // anything, so it counts for all: that costs reloads, the contrary would cost
 // truth.
-func touched(model, method string) []string {
+func touched(kind, model, method string) []string {
 	others, listed := alongside[model]
 	switch {
+	case entangled[kind]:
+		return []string{"", model}
 	case !writing[method]:
 		return []string{"", model}
 	case !listed && slices.ContainsFunc(everywhere, func(prefix string) bool { return strings.HasPrefix(model, prefix) }):

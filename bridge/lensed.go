@@ -370,6 +370,49 @@ func (l *lensed) CreateMany(ctx context.Context, model string, values []adapter.
 	return adapter.CreateMany(ctx, l.own, v.lens.Model(), all)
 }
 
+// CreateEach makes records, each on its own account.
+func (l *lensed) CreateEach(ctx context.Context, model string, values []adapter.Record) ([]adapter.ID, error) {
+	ctx, v, err := l.view(ctx, model)
+	if err != nil {
+		return nil, err
+	}
+	return eachTranslated(values,
+		func(r adapter.Record) (adapter.Record, error) { return v.values(ctx, r) },
+		func(all []adapter.Record) ([]adapter.ID, error) {
+			return adapter.CreateEach(ctx, l.own, v.lens.Model(), all)
+		})
+}
+
+// ETag tells whether a record has changed.
+func (l *lensed) ETag(ctx context.Context, model string, id adapter.ID) (string, error) {
+	ctx, v, err := l.view(ctx, model)
+	if err != nil {
+		return "", err
+	}
+	return adapter.ETag(ctx, l.own, v.lens.Model(), id)
+}
+
+// UpdateIf changes a record that still has the tag.
+func (l *lensed) UpdateIf(ctx context.Context, model string, id adapter.ID, etag string, values adapter.Record) error {
+	ctx, v, err := l.view(ctx, model)
+	if err != nil {
+		return err
+	}
+	if values, err = v.values(ctx, values); err != nil {
+		return err
+	}
+	return adapter.UpdateIf(ctx, l.own, v.lens.Model(), id, etag, values)
+}
+
+// DeleteIf removes a record that still has the tag.
+func (l *lensed) DeleteIf(ctx context.Context, model string, id adapter.ID, etag string) error {
+	ctx, v, err := l.view(ctx, model)
+	if err != nil {
+		return err
+	}
+	return adapter.DeleteIf(ctx, l.own, v.lens.Model(), id, etag)
+}
+
 // Update changes records.
 func (l *lensed) Update(ctx context.Context, model string, ids []adapter.ID, values adapter.Record) error {
 	ctx, v, err := l.view(ctx, model)

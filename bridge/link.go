@@ -32,6 +32,7 @@ type link struct {
 
 	mu      sync.Mutex
 	adapter adapter.Adapter
+	own     nature // of the adapter
 	dialing *dialing
 	retired bool
 	calls   sync.WaitGroup // calls and dials under way; grows only while not retired
@@ -126,7 +127,8 @@ func (l *link) retry(ctx context.Context, w work, attempt int, err error) (time.
 	switch {
 	case w.once, attempt > l.bridge.config.Retries, ctx.Err() != nil,
 		breaker.Rejection(err), errors.As(err, new(*fullError)),
-		adapter.CodeOf(err) == adapter.Timeout, // the caller has waited long enough
+		errors.As(err, new(*adapter.PartialError)), // a part was done, whatever the rest says
+		adapter.CodeOf(err) == adapter.Timeout,     // the caller has waited long enough
 		!adapter.Retryable(err, w.changes):
 		return 0, false
 	}
@@ -270,7 +272,7 @@ func (l *link) dialNow(ctx context.Context, d *dialing) {
 	l.mu.Lock()
 	l.dialing = nil
 	if d.err == nil {
-		l.adapter = d.adapter
+		l.adapter, l.own = d.adapter, natureOf(d.adapter)
 	}
 	l.mu.Unlock()
 	if d.err == nil {
@@ -303,6 +305,16 @@ func (l *link) info() (adapter.Info, bool) {
 		return adapter.Info{}, false
 	}
 	return l.adapter.Info(), true
+}
+
+// nature is what the adapter said of itself, if it was dialled.
+func (l *link) nature() (nature, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.adapter == nil {
+		return nature{}, false
+	}
+	return l.own, true
 }
 
 // close lets the calls under way end and closes the adapter.

@@ -165,15 +165,33 @@ func (s *System) allowed(ctx context.Context, model, method string) error {
 // systemVersion is the version of the system itself, which is dialled for it
 // if need be.
 func (s *System) systemVersion(ctx context.Context) (string, error) {
-	if info, ok := s.link.info(); ok {
-		return info.Version, nil
+	nature, err := s.nature(ctx)
+	return nature.version, err
+}
+
+// nature is what an adapter said of itself and its system.
+type nature struct {
+	version string
+	nests   bool   // it follows paths by itself
+	idField string // "" for id
+}
+
+func natureOf(a adapter.Adapter) nature {
+	info := a.Info()
+	return nature{info.Version, adapter.Nests(a), info.IDField}
+}
+
+// nature dials the system if need be.
+func (s *System) nature(ctx context.Context) (nature, error) {
+	if n, ok := s.link.nature(); ok {
+		return n, nil
 	}
-	version := ""
+	var n nature
 	err := s.link.do(s.scoped(ctx, &s.caller.Scope), work{operation: "connect", run: func(_ context.Context, a adapter.Adapter) error {
-		version = a.Info().Version
+		n = natureOf(a)
 		return nil
 	}})
-	return version, err
+	return n, err
 }
 
 // do makes a call to the system, through the lens of a pinned version.

@@ -38,22 +38,43 @@ func (s *System) Read(ctx context.Context, r Reading) (Answer, error) {
 	if err := s.may(ctx, r.Model, "search_read"); err != nil {
 		return Answer{}, err
 	}
+	ours, err := r.bound()
+	if err != nil {
+		return Answer{}, err
+	}
+	e, related, err := s.expansionOf(ctx, r.Model, r.Fields, r.Expand, false)
+	if err != nil {
+		return Answer{}, err
+	}
+
+	pooled := scratch.Get().(*[]byte)
+	defer scratch.Put(pooled)
+	b := r.canonical((*pooled)[:0], ours)
+	*pooled = b
+	q := question{family: "system", operation: "model", model: r.Model, related: related, canonical: b}
+	return s.kept(ctx, &s.caller.Scope, q, readOperation, func(ctx context.Context) (Answer, error) {
+		return s.query(ctx, r, e, ours)
+	})
+}
+
+// bound refuses what can't be meant and applies our limits; it returns the one
+// that holds, 0 where the caller's own does.
+func (r *Reading) bound() (ours int, err error) {
 	switch {
 	case r.Limit < 0:
-		return Answer{}, wrong("limit", "limit can't be negative")
+		return 0, wrong("limit", "limit can't be negative")
 	case r.Offset < 0:
-		return Answer{}, wrong("offset", "offset can't be negative")
+		return 0, wrong("offset", "offset can't be negative")
 	case r.Cursor != "" && r.Offset != 0:
-		return Answer{}, wrong("cursor", "give \"cursor\" or \"offset\", not both")
+		return 0, wrong("cursor", "give \"cursor\" or \"offset\", not both")
 	case r.Filter != nil && !isNull(r.Domain):
-		return Answer{}, wrong("domain", "give Filter or Domain, not both")
+		return 0, wrong("domain", "give Filter or Domain, not both")
 	}
 	switch r.Expand {
 	case "", ExpandDotted, ExpandNested:
 	default:
-		return Answer{}, wrong("expand", "expand must be \"dotted\" or \"nested\"")
+		return 0, wrong("expand", "expand must be \"dotted\" or \"nested\"")
 	}
-	ours := 0
 	switch {
 	case r.Limit == 0:
 		ours = DefaultReadLimit
@@ -63,14 +84,11 @@ func (s *System) Read(ctx context.Context, r Reading) (Answer, error) {
 	if ours > 0 {
 		r.Limit = ours
 	}
-	e, related, err := s.expansionOf(ctx, r.Model, r.Fields, r.Expand, false)
-	if err != nil {
-		return Answer{}, err
-	}
+	return ours, nil
+}
 
-	pooled := scratch.Get().(*[]byte)
-	defer scratch.Put(pooled)
-	b := (*pooled)[:0]
+// canonical is the question in one form: equal ones have equal bytes.
+func (r *Reading) canonical(b []byte, ours int) []byte {
 	if isNull(r.Domain) {
 		b = appendCanonical(b, json.RawMessage(adapter.AppendDomainJSON(nil, r.Filter)))
 	} else {
@@ -79,11 +97,7 @@ func (s *System) Read(ctx context.Context, r Reading) (Answer, error) {
 	for _, v := range [...]any{Names(r.Fields), adapter.FormatOrder(r.Order), r.Limit, ours, r.Offset, r.Cursor, r.Plain, string(r.Expand), r.Fields == nil} {
 		b = appendCanonical(b, v)
 	}
-	*pooled = b
-	q := question{family: "system", operation: "model", model: r.Model, related: related, canonical: b}
-	return s.kept(ctx, &s.caller.Scope, q, readOperation, func(ctx context.Context) (Answer, error) {
-		return s.query(ctx, r, e, ours)
-	})
+	return b
 }
 
 // query asks the system.

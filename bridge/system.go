@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 
 	"github.com/bridgecore/bridgecore/adapter"
@@ -79,11 +80,8 @@ func (s *System) CreateMany(ctx context.Context, model string, values []adapter.
 		ids, err = adapter.CreateMany(ctx, a, model, values)
 		return err
 	})
-	if err != nil {
-		return ids, err
-	}
-	s.changed(ctx, "create", model, ids, values)
-	return ids, nil
+	s.created(ctx, model, ids, values, err)
+	return ids, err
 }
 
 // Update changes records. A missing id is ErrNotFound.
@@ -115,6 +113,87 @@ func (s *System) Delete(ctx context.Context, model string, ids []adapter.ID) err
 	return err
 }
 
+// CreateEach makes records, each on its own account: one that is refused does
+// not hinder the others. It returns the ids in the order of the values; where
+// some failed, their ids are zero and the error is an [*adapter.PartialError].
+func (s *System) CreateEach(ctx context.Context, model string, values []adapter.Record) ([]adapter.ID, error) {
+	if err := s.may(ctx, model, "create"); err != nil {
+		return nil, err
+	}
+	var ids []adapter.ID
+	err := s.change(ctx, "create", model, func(ctx context.Context, a adapter.Adapter) (err error) {
+		ids, err = adapter.CreateEach(ctx, a, model, values)
+		return err
+	})
+	s.created(ctx, model, ids, values, err)
+	return ids, err
+}
+
+// created tells observers of those records that were made.
+func (s *System) created(ctx context.Context, model string, ids []adapter.ID, values []adapter.Record, err error) {
+	partial, some := errors.AsType[*adapter.PartialError](err)
+	if err != nil && !some {
+		return
+	}
+	done, written := ids, values
+	if some {
+		done, written = nil, nil
+		for i, id := range partial.Done {
+			if !id.IsZero() && i < len(values) {
+				done, written = append(done, id), append(written, values[i])
+			}
+		}
+	}
+	if len(done) > 0 {
+		s.changed(ctx, "create", model, done, written)
+	}
+}
+
+// ETag returns a text that changes whenever the record does, for UpdateIf and
+// DeleteIf. It is asked of the system every time. A system that can't tell is
+// ErrUnsupported, a missing record ErrNotFound.
+func (s *System) ETag(ctx context.Context, model string, id adapter.ID) (string, error) {
+	if err := s.may(ctx, model, "read"); err != nil {
+		return "", err
+	}
+	var tag string
+	err := s.do(s.scoped(ctx, &s.caller.Scope), work{operation: "etag", model: model, run: func(ctx context.Context, a adapter.Adapter) (err error) {
+		tag, err = adapter.ETag(ctx, a, model, id)
+		return err
+	}})
+	return tag, err
+}
+
+// UpdateIf changes a record that still has the tag; one that has changed is
+// ErrPreconditionFailed and stays as it is. How sure that is depends on the
+// system, see its adapter.
+func (s *System) UpdateIf(ctx context.Context, model string, id adapter.ID, etag string, values adapter.Record) error {
+	if err := s.may(ctx, model, "write"); err != nil {
+		return err
+	}
+	err := s.change(ctx, "write", model, func(ctx context.Context, a adapter.Adapter) error {
+		return adapter.UpdateIf(ctx, a, model, id, etag, values)
+	})
+	if err == nil {
+		s.changed(ctx, "write", model, []adapter.ID{id}, values)
+	}
+	return err
+}
+
+// DeleteIf removes a record that still has the tag, see [System.UpdateIf].
+func (s *System) DeleteIf(ctx context.Context, model string, id adapter.ID, etag string) error {
+	if err := s.may(ctx, model, "unlink"); err != nil {
+		return err
+	}
+	err := s.change(ctx, "unlink", model, func(ctx context.Context, a adapter.Adapter) error {
+		return adapter.DeleteIf(ctx, a, model, id, etag)
+	})
+	if err == nil {
+		s.changed(ctx, "unlink", model, []adapter.ID{id}, nil)
+	}
+	return err
+}
+
 // may refuses what the caller's roles don't allow, and names that are none.
 func (s *System) may(ctx context.Context, model, method string) error {
 	if err := checkModel(model); err != nil {
@@ -135,9 +214,14 @@ func (s *System) subject(model string) cache.Subject {
 // change makes a change and sees to it that nothing from before it is served
 // after it. The method decides how much that may be.
 func (s *System) change(ctx context.Context, method, model string, run func(context.Context, adapter.Adapter) error) error {
+	return s.changeModels(ctx, method, model, nil, run)
+}
+
+// changeModels is change of records of further models too.
+func (s *System) changeModels(ctx context.Context, method, model string, further []string, run func(context.Context, adapter.Adapter) error) error {
 	var models []string
-	for _, name := range s.names(model) {
-		for _, m := range touched(name, method) {
+	for _, name := range slices.Concat(s.names(model), further) {
+		for _, m := range touched(s.Kind(), name, method) {
 			if !slices.Contains(models, m) {
 				models = append(models, m)
 			}
@@ -158,10 +242,23 @@ func (s *System) change(ctx context.Context, method, model string, run func(cont
 		}
 	}()
 	err := s.do(s.scoped(ctx, &s.caller.Scope), work{operation: method, model: model, changes: true, run: run})
-	if adapter.CodeOf(err) == adapter.UnknownOutcome {
+	if doubtful(err) {
 		s.link.doubt.add(models)
 	}
 	return err
+}
+
+// doubtful reports whether a change, or a part of it, may have been made
+// without an answer.
+func doubtful(err error) bool {
+	if partial, ok := errors.AsType[*adapter.PartialError](err); ok {
+		for _, err := range partial.Failed {
+			if adapter.CodeOf(err) == adapter.UnknownOutcome {
+				return true
+			}
+		}
+	}
+	return adapter.CodeOf(err) == adapter.UnknownOutcome
 }
 
 func (s *System) changed(ctx context.Context, method, model string, ids []adapter.ID, values any) {

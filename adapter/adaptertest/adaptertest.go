@@ -60,6 +60,14 @@ type Harness struct {
 	// DeletesMissing says that deleting a missing id can't be told from
 	// deleting one that is there.
 	DeletesMissing bool
+	// ConditionRaces says that the system can't check and change a record in
+	// one step, so that UpdateIf may overwrite what came in between.
+	ConditionRaces bool
+	// BetweenChanges lets the system's clock go on, for one that tells changes
+	// apart by time alone. It must not sleep. May be nil.
+	BetweenChanges func(t *testing.T)
+	// Nest says how records nest. May be nil.
+	Nest *Nesting
 	// Call is a harmless call to try on an adapter.Caller. May be nil.
 	Call *adapter.Call
 }
@@ -94,6 +102,11 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 		{"Read", testRead},
 		{"NameSearch", testNameSearch},
 		{"CreateMany", testCreateMany},
+		{"CreateEach", testCreateEach},
+		{"Conditional", testConditional},
+		{"ConditionalRace", testConditionalRace},
+		{"Nested", testNested},
+		{"Stream", testStream},
 		{"Attachments", testAttachments},
 		{"Call", testCall},
 		{"Ping", testPing},
@@ -143,8 +156,10 @@ func (s *suite) cleanUp(t *testing.T) {
 	for _, id := range s.inverse {
 		_ = s.Adapter.Delete(ctx, s.LineModel, []adapter.ID{id})
 	}
-	for _, id := range s.made {
-		_ = s.Adapter.Delete(ctx, s.Model, []adapter.ID{id})
+	if s.Adapter.Delete(ctx, s.Model, s.made) != nil {
+		for _, id := range s.made {
+			_ = s.Adapter.Delete(ctx, s.Model, []adapter.ID{id})
+		}
 	}
 	assert.NoError(t, s.Adapter.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -45,6 +46,8 @@ type faulty struct {
 	close  func(m *memory.Adapter) error
 	ids    func(ctx context.Context, m *memory.Adapter, q adapter.Query) ([]adapter.ID, error)
 	read   func(ctx context.Context, m *memory.Adapter, model string, ids []adapter.ID, fields []string) ([]adapter.Record, error)
+	change func(ctx context.Context, m *memory.Adapter, model string, id adapter.ID, etag string, values adapter.Record) error
+	each   func(ctx context.Context, m *memory.Adapter, model string, values []adapter.Record) ([]adapter.ID, error)
 }
 
 func (f faulty) Query(ctx context.Context, q adapter.Query) (adapter.Page, error) {
@@ -94,6 +97,20 @@ func (f faulty) Read(ctx context.Context, model string, ids []adapter.ID, fields
 		return f.Adapter.Read(ctx, model, ids, fields)
 	}
 	return f.read(ctx, f.Adapter, model, ids, fields)
+}
+
+func (f faulty) UpdateIf(ctx context.Context, model string, id adapter.ID, etag string, values adapter.Record) error {
+	if f.change == nil {
+		return f.Adapter.UpdateIf(ctx, model, id, etag, values)
+	}
+	return f.change(ctx, f.Adapter, model, id, etag, values)
+}
+
+func (f faulty) CreateEach(ctx context.Context, model string, values []adapter.Record) ([]adapter.ID, error) {
+	if f.each == nil {
+		return f.Adapter.CreateEach(ctx, model, values)
+	}
+	return f.each(ctx, f.Adapter, model, values)
 }
 
 // eachRecord returns a Query whose records pass through change.
@@ -201,6 +218,36 @@ var faults = map[string]struct {
 	"plain values are not": {"Plain", faulty{query: func(ctx context.Context, m *memory.Adapter, q adapter.Query) (adapter.Page, error) {
 		q.Plain = false
 		return m.Query(ctx, q)
+	}}},
+	"a stale tag is taken": {"Conditional", faulty{change: func(ctx context.Context, m *memory.Adapter, model string, id adapter.ID, _ string, values adapter.Record) error {
+		return m.Update(ctx, model, []adapter.ID{id}, values)
+	}}},
+	"the check and the change are two steps": {"ConditionalRace", faulty{change: func() func(ctx context.Context, m *memory.Adapter, model string, id adapter.ID, etag string, values adapter.Record) error {
+		var checked sync.WaitGroup
+		checked.Add(8)
+		return func(ctx context.Context, m *memory.Adapter, model string, id adapter.ID, etag string, values adapter.Record) error {
+			if text, _ := values["name"].(string); !strings.Contains(text, " by ") {
+				return m.UpdateIf(ctx, model, id, etag, values)
+			}
+			now, err := m.ETag(ctx, model, id)
+			checked.Done()
+			checked.Wait()
+			if err != nil || now != etag {
+				return adapter.Errorf(adapter.PreconditionFailed, "it has changed")
+			}
+			return m.Update(ctx, model, []adapter.ID{id}, values)
+		}
+	}()}},
+	"a bad record stops the others": {"CreateEach", faulty{each: func(ctx context.Context, m *memory.Adapter, model string, values []adapter.Record) ([]adapter.ID, error) {
+		ids := make([]adapter.ID, len(values))
+		for i, v := range values {
+			id, err := m.Create(ctx, model, v)
+			if err != nil {
+				return ids, &adapter.PartialError{Done: ids, Failed: map[int]error{i: err}}
+			}
+			ids[i] = id
+		}
+		return ids, nil
 	}}},
 	"a pair written back clears": {"References", faulty{update: func(ctx context.Context, m *memory.Adapter, model string, ids []adapter.ID, values adapter.Record) error {
 		values = maps.Clone(values)

@@ -36,6 +36,8 @@ type table struct {
 	rows    map[adapter.ID]adapter.Record // never changed in place
 	order   []adapter.ID                  // of creation
 	last    int64
+	changes int64                // so far
+	changed map[adapter.ID]int64 // the change that made each row what it is
 }
 
 var (
@@ -78,7 +80,7 @@ func New(schemas ...adapter.Schema) *Adapter {
 			field.Sortable = sortable(field)
 			schema.Fields[name] = field
 		}
-		a.tables[s.Model] = &table{schema: schema, textIDs: id.Type == adapter.Char, rows: map[adapter.ID]adapter.Record{}}
+		a.tables[s.Model] = &table{schema: schema, textIDs: id.Type == adapter.Char, rows: map[adapter.ID]adapter.Record{}, changed: map[adapter.ID]int64{}}
 	}
 	return a
 }
@@ -199,97 +201,108 @@ func (a *Adapter) CreateMany(ctx context.Context, model string, values []adapter
 		if err != nil {
 			return err
 		}
-		rows := make([]adapter.Record, len(values))
-		for i, v := range values {
-			if rows[i], err = a.store(t, v); err != nil {
-				return err
-			}
-			for name, field := range t.schema.Fields {
-				if _, given := rows[i][name]; given {
-					continue
-				}
-				if field.Required && field.Type != adapter.Boolean {
-					return missing(t.schema, name)
-				}
-				if !computed(field) {
-					rows[i][name] = emptyOf(field.Type)
-				}
-			}
-		}
-		for _, row := range rows {
-			id := t.nextID()
-			row["id"] = id.Value()
-			row["display_name"] = displayName(t.schema, row)
-			t.rows[id] = row
-			t.order = append(t.order, id)
-			ids = append(ids, id)
-		}
-		return nil
+		ids, err = a.create(t, values)
+		return err
 	})
 	return ids, err
 }
 
-// Update implements [adapter.Adapter]: all of the records or none.
-func (a *Adapter) Update(ctx context.Context, model string, ids []adapter.ID, values adapter.Record) error {
-	return a.writing(ctx, func() error {
-		t, err := a.table(model)
-		if err != nil {
-			return err
+func (a *Adapter) create(t *table, values []adapter.Record) ([]adapter.ID, error) {
+	var err error
+	rows := make([]adapter.Record, len(values))
+	for i, v := range values {
+		if rows[i], err = a.store(t, v); err != nil {
+			return nil, err
 		}
-		if len(ids) == 0 {
-			return nil
-		}
-		changes, err := a.store(t, values)
-		if err != nil {
-			return err
-		}
-		for _, id := range ids {
-			if _, err := t.row(id); err != nil {
-				return err
+		for name, field := range t.schema.Fields {
+			if _, given := rows[i][name]; given {
+				continue
+			}
+			if field.Required && field.Type != adapter.Boolean {
+				return nil, missing(t.schema, name)
+			}
+			if !computed(field) {
+				rows[i][name] = emptyOf(field.Type)
 			}
 		}
-		for _, id := range ids {
-			row := maps.Clone(t.rows[id])
-			maps.Copy(row, changes)
-			row["display_name"] = displayName(t.schema, row)
-			t.rows[id] = row
-		}
+	}
+	ids := make([]adapter.ID, len(rows))
+	for i, row := range rows {
+		ids[i] = t.nextID()
+		row["id"] = ids[i].Value()
+		row["display_name"] = displayName(t.schema, row)
+		t.put(ids[i], row)
+		t.order = append(t.order, ids[i])
+	}
+	return ids, nil
+}
+
+// Update implements [adapter.Adapter]: all of the records or none.
+func (a *Adapter) Update(ctx context.Context, model string, ids []adapter.ID, values adapter.Record) error {
+	return a.writing(ctx, func() error { return a.update(model, ids, values) })
+}
+
+func (a *Adapter) update(model string, ids []adapter.ID, values adapter.Record) error {
+	t, err := a.table(model)
+	if err != nil {
+		return err
+	}
+	if len(ids) == 0 {
 		return nil
-	})
+	}
+	changes, err := a.store(t, values)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, err := t.row(id); err != nil {
+			return err
+		}
+	}
+	for _, id := range ids {
+		row := maps.Clone(t.rows[id])
+		maps.Copy(row, changes)
+		row["display_name"] = displayName(t.schema, row)
+		t.put(id, row)
+	}
+	return nil
 }
 
 // Delete implements [adapter.Adapter]: all of the records or none. References
 // to them are cleared; a required one forbids it, with ErrInvalidArgument.
 func (a *Adapter) Delete(ctx context.Context, model string, ids []adapter.ID) error {
-	return a.writing(ctx, func() error {
-		t, err := a.table(model)
-		if err != nil {
-			return err
-		}
-		if len(ids) == 0 {
-			return nil
-		}
-		gone := make(map[adapter.ID]bool, len(ids))
-		for _, id := range ids {
-			if _, err := t.row(id); err != nil {
-				return err
-			}
-			gone[id] = true
-		}
-		cleared, err := a.clearReferences(model, gone)
-		if err != nil {
-			return err
-		}
-		for _, change := range cleared {
-			change.table.rows[change.id] = change.row
-		}
-		for id := range gone {
-			delete(t.rows, id)
-		}
-		t.order = slices.DeleteFunc(t.order, func(id adapter.ID) bool { return gone[id] })
-		maps.DeleteFunc(a.files, func(_ adapter.ID, f file) bool { return f.info.Model == model && gone[f.info.RecordID] })
+	return a.writing(ctx, func() error { return a.remove(model, ids) })
+}
+
+func (a *Adapter) remove(model string, ids []adapter.ID) error {
+	t, err := a.table(model)
+	if err != nil {
+		return err
+	}
+	if len(ids) == 0 {
 		return nil
-	})
+	}
+	gone := make(map[adapter.ID]bool, len(ids))
+	for _, id := range ids {
+		if _, err := t.row(id); err != nil {
+			return err
+		}
+		gone[id] = true
+	}
+	cleared, err := a.clearReferences(model, gone)
+	if err != nil {
+		return err
+	}
+	for _, change := range cleared {
+		change.table.put(change.id, change.row)
+	}
+	for id := range gone {
+		delete(t.rows, id)
+		delete(t.changed, id)
+	}
+	t.order = slices.DeleteFunc(t.order, func(id adapter.ID) bool { return gone[id] })
+	maps.DeleteFunc(a.files, func(_ adapter.ID, f file) bool { return f.info.Model == model && gone[f.info.RecordID] })
+	return nil
 }
 
 type rowChange struct {

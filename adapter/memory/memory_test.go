@@ -52,26 +52,35 @@ func schemas(idType adapter.FieldType) []adapter.Schema {
 func TestConformance(t *testing.T) {
 	for name, idType := range map[string]adapter.FieldType{"IntegerIDs": adapter.Integer, "TextIDs": adapter.Char} {
 		t.Run(name, func(t *testing.T) {
-			adaptertest.Run(t, func(t *testing.T) adaptertest.Harness {
-				t.Helper()
-				a := memory.New(schemas(idType)...)
-				var targets []adapter.Ref
-				for _, name := range []string{"North", "South"} {
-					id, err := a.Create(t.Context(), "project", adapter.Record{"name": name})
-					require.NoError(t, err)
-					targets = append(targets, adapter.Ref{ID: id, Name: name})
-				}
-				return adaptertest.Harness{
-					Adapter: a, Model: "task",
-					Text: "name", OptionalText: "note", Integer: "rank", Float: "hours", Boolean: "done", Date: "due", DateTime: "seen",
-					Reference: "project_id", Targets: targets,
-					Lines: "step_ids", LineModel: "step", LineInverse: "task_id",
-					Readonly: "display_name",
-					Integers: []string{"0", "-1", "9007199254740993", "-9223372036854775808"},
-					Decimals: []string{"0", "0.1", "-1.25", "12345678901234567.89", "1e-20"},
-				}
-			})
+			adaptertest.Run(t, func(t *testing.T) adaptertest.Harness { t.Helper(); return harness(t, memory.New(schemas(idType)...)) })
 		})
+	}
+	t.Run("Nested", func(t *testing.T) {
+		adaptertest.Run(t, func(t *testing.T) adaptertest.Harness {
+			t.Helper()
+			h := harness(t, memory.NewNested(schemas(adapter.Char)...))
+			h.Nest = &adaptertest.Nesting{Up: "project_id", UpText: "name", Lines: "step_ids", LineText: "name"}
+			return h
+		})
+	})
+}
+
+func harness(t *testing.T, a adapter.Adapter) adaptertest.Harness {
+	t.Helper()
+	var targets []adapter.Ref
+	for _, name := range []string{"North", "South"} {
+		id, err := a.Create(t.Context(), "project", adapter.Record{"name": name})
+		require.NoError(t, err)
+		targets = append(targets, adapter.Ref{ID: id, Name: name})
+	}
+	return adaptertest.Harness{
+		Adapter: a, Model: "task",
+		Text: "name", OptionalText: "note", Integer: "rank", Float: "hours", Boolean: "done", Date: "due", DateTime: "seen",
+		Reference: "project_id", Targets: targets,
+		Lines: "step_ids", LineModel: "step", LineInverse: "task_id",
+		Readonly: "display_name",
+		Integers: []string{"0", "-1", "9007199254740993", "-9223372036854775808"},
+		Decimals: []string{"0", "0.1", "-1.25", "12345678901234567.89", "1e-20"},
 	}
 }
 

@@ -44,6 +44,7 @@ var (
 	_ adapter.Caller       = (*Client)(nil)
 	_ adapter.BatchCreator = (*Client)(nil)
 	_ adapter.Attacher     = (*Client)(nil)
+	_ adapter.Conditional  = (*Client)(nil)
 	_ adapter.Pinger       = (*Client)(nil)
 )
 

@@ -54,8 +54,9 @@ func harness(t *testing.T, config odoo.Config) adaptertest.Harness {
 		Text:    "name", OptionalText: "ref", Integer: "color", Boolean: "employee", Float: "partner_latitude",
 		Reference: "country_id",
 		Lines:     "child_ids", LineModel: "res.partner", LineInverse: "parent_id",
-		LineValues: func() adapter.Record { return adapter.Record{"name": "line"} },
-		Call:       &adapter.Call{Model: "res.partner", Method: "default_get", Args: []any{[]string{"name", "active"}}},
+		LineValues:     func() adapter.Record { return adapter.Record{"name": "line"} },
+		Call:           &adapter.Call{Model: "res.partner", Method: "default_get", Args: []any{[]string{"name", "active"}}},
+		ConditionRaces: true,
 		// The column holds seven digits after the point.
 		Decimals: []string{"0", "0.5", "-1.25", "10.1", "24.7135517"},
 	}

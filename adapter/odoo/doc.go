@@ -3,7 +3,7 @@
 //
 // [Dial] probes the server's version, picks the best transport that the
 // deployment allows, logs in and returns a [*Client], which is an
-// [adapter.Adapter] with every ability of package adapter.
+// [adapter.Adapter] with most abilities of package adapter.
 //
 // # Reading
 //

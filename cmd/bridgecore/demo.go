@@ -181,7 +181,7 @@ func newScene(ctx context.Context, srv *server) (_ *scene, err error) {
 		system := demoSystem{"odoo" + version[:2], version, odoo.URL, odoo.Database, odoo.Username, odoo.Password}
 		s.odoos[system.SystemID] = odoo
 		s.Systems = append(s.Systems, system)
-		sealed, err := srv.vault.Seal(systems.Connection{URL: system.URL, Database: system.Database, Username: system.Username, Password: system.Password})
+		sealed, err := srv.vault.Seal(systems.OdooConnection{URL: system.URL, Database: system.Database, Username: system.Username, Password: system.Password})
 		if err != nil {
 			return nil, err
 		}

@@ -76,7 +76,7 @@ func TestCoverageAgainstASystem(t *testing.T) {
 	require.NoError(t, err)
 	tenant, err := srv.store.EnsureTenant(t.Context(), "acme")
 	require.NoError(t, err)
-	sealed, err := srv.vault.Seal(systems.Connection{URL: odoo.URL, Database: odoo.Database, Username: odoo.Username, Password: odoo.Password})
+	sealed, err := srv.vault.Seal(systems.OdooConnection{URL: odoo.URL, Database: odoo.Database, Username: odoo.Username, Password: odoo.Password})
 	require.NoError(t, err)
 	require.NoError(t, srv.store.CreateSystem(t.Context(), &store.System{TenantID: tenant.ID, SystemID: "new", Kind: "odoo", Version: "19.0", IsActive: true, SealedConfig: sealed}))
 	srv.close()

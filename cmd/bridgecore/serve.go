@@ -71,6 +71,7 @@ type server struct {
 	vault  *vault.Vault
 	auth   *auth.Auth
 	cache  *cache.Cache
+	keeper *systems.Keeper
 	bridge *bridge.Bridge
 	api    *httpapi.API
 }
@@ -94,8 +95,9 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 		return nil, err
 	}
 	guard := netguard.Guard{Allowed: c.AllowedPrivateNetworks, Private: c.Environment == config.Development}
+	s.keeper = systems.NewKeeper(s.store, s.vault, log)
 	s.bridge, err = bridge.New(bridge.Config{
-		Source: systems.Source(s.store, s.vault), Openers: systems.Openers(guard), Lenses: systems.Lenses(),
+		Source: systems.Source(s.store, s.vault), Openers: systems.Openers(guard, s.keeper), Lenses: systems.Lenses(),
 		Cache: s.cache, RecordTTL: c.CacheTTL.Duration(), Logger: log,
 		Breaker: breaker.Settings{Failures: c.FailureThreshold, Cooldown: c.RecoveryTimeout.Duration()},
 	})
@@ -189,6 +191,7 @@ func (s *server) close() {
 	if s.bridge != nil {
 		s.report("close the systems' connections", s.bridge.Close())
 	}
+	s.keeper.Close()
 	if s.cache != nil {
 		s.report("close the cache", s.cache.Close())
 	}

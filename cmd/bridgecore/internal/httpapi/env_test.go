@@ -79,7 +79,7 @@ func newEnv(tb testing.TB, options ...option) *env {
 	log := slog.New(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	kept := newCache(tb)
 	guard := netguard.Guard{Private: true}
-	bc := bridge.Config{Source: systems.Source(s, keys), Openers: systems.Openers(guard), Cache: kept, Logger: log, Breaker: breaker.Settings{}}
+	bc := bridge.Config{Source: systems.Source(s, keys), Openers: systems.Openers(guard, nil), Cache: kept, Logger: log, Breaker: breaker.Settings{}}
 	hc := httpapi.Config{Store: s, Vault: keys, Guard: guard, Log: log, Name: "BridgeCore API", Version: "test", Environment: "development"}
 	hc.Auth = auth.New(s, auth.Config{Key: vault.NewSecret("canary-signing-key-0123456789abcdef")})
 	for _, o := range options {

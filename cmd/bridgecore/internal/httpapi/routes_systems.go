@@ -2,11 +2,11 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"time"
 
-	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
 )
@@ -17,24 +17,52 @@ type SystemPath struct {
 	SystemID string `path:"system_id" maxLength:"64" doc:"The system_id that it was registered with" example:"odoo_main"`
 }
 
-// connection is how to reach a system. It is never answered.
+// connection is how to reach a system, or with PATCH what to change of it. It
+// is never answered. Which members there are depends on the system's type.
 type connection struct {
-	URL            string `json:"url" minLength:"1" maxLength:"2000" doc:"The address of the Odoo server" example:"https://odoo.example.com"`
-	Database       string `json:"database" minLength:"1" maxLength:"255" doc:"The database's name" example:"production"`
-	Username       string `json:"username,omitempty" maxLength:"255" doc:"The login of the user to act as" example:"admin"`
-	Password       string `json:"password,omitempty" maxLength:"1024" writeOnly:"true" doc:"The user's password; or give an api_key" example:"secret123"`
-	APIKey         string `json:"api_key,omitempty" maxLength:"1024" writeOnly:"true" doc:"An API key of the user: in place of the password from 14.0, and what JSON-2 needs from 19.0"`
-	Transport      string `json:"transport,omitempty" enum:"auto,json2,jsonrpc,session,xmlrpc" doc:"How to talk to the server; auto, the default, takes the best that works"`
-	Timeout        int    `json:"timeout,omitempty" minimum:"1" maximum:"600" doc:"Seconds that one call may take; 30 unless given" example:"30"`
-	MaxConnections int    `json:"max_connections,omitempty" minimum:"1" maximum:"100" doc:"Connections at once; 10 unless given" example:"10"`
+	URL            *string       `json:"url,omitempty" minLength:"1" maxLength:"2000" doc:"The address of the system. For Salesforce the org's own (My Domain), such as https://acme.my.salesforce.com; for SAP the server's, such as https://my300000.s4hana.cloud.sap" example:"https://odoo.example.com"`
+	Database       *string       `json:"database,omitempty" minLength:"1" maxLength:"255" doc:"odoo: the database's name" example:"production"`
+	Username       *string       `json:"username,omitempty" maxLength:"255" doc:"odoo, sap: the login of the user to act as. salesforce: the same, with a private_key" example:"admin"`
+	Password       *string       `json:"password,omitempty" maxLength:"1024" writeOnly:"true" doc:"odoo, sap: the user's password" example:"secret123"`
+	APIKey         *string       `json:"api_key,omitempty" maxLength:"1024" writeOnly:"true" doc:"odoo: an API key of the user: in place of the password from 14.0, and what JSON-2 needs from 19.0"`
+	Transport      *string       `json:"transport,omitempty" enum:"auto,json2,jsonrpc,session,xmlrpc" doc:"odoo: how to talk to the server; auto, the default, takes the best that works"`
+	ClientID       *string       `json:"client_id,omitempty" maxLength:"1024" doc:"salesforce: the consumer key of the connected app. sap: the OAuth client, with token_url"`
+	ClientSecret   *string       `json:"client_secret,omitempty" maxLength:"1024" writeOnly:"true" doc:"salesforce: the consumer secret; alone it acts as the app's run-as user (client credentials). sap: the OAuth client's secret"`
+	PrivateKey     *string       `json:"private_key,omitempty" maxLength:"16384" writeOnly:"true" doc:"salesforce: an RSA key in PEM whose certificate the connected app has: acts as username (JWT bearer)"`
+	Audience       *string       `json:"audience,omitempty" maxLength:"2000" doc:"salesforce, with private_key: https://test.salesforce.com for a sandbox; what suits the url unless given"`
+	RefreshToken   *string       `json:"refresh_token,omitempty" maxLength:"4096" writeOnly:"true" doc:"salesforce: a refresh token of the user to act as"`
+	APIVersion     *string       `json:"api_version,omitempty" maxLength:"8" doc:"salesforce: the version of the REST API; the newest that both know unless given" example:"62.0"`
+	TokenURL       *string       `json:"token_url,omitempty" maxLength:"2000" doc:"sap: where the OAuth client gets its tokens (client credentials)"`
+	Scope          *string       `json:"scope,omitempty" maxLength:"1024" doc:"sap: the scope of the tokens, where the server wants one"`
+	BearerToken    *string       `json:"bearer_token,omitempty" maxLength:"16384" writeOnly:"true" doc:"sap: a token that you renew yourself, in place of a user or a client"`
+	Client         *string       `json:"client,omitempty" maxLength:"3" doc:"sap: the client (sap-client); the system's own unless given" example:"100"`
+	Language       *string       `json:"language,omitempty" maxLength:"35" doc:"sap: the language of texts (sap-language)" example:"EN"`
+	Services       *[]sapService `json:"services,omitempty" maxItems:"200" nullable:"false" doc:"sap: the OData services; those of S/4HANA unless given"`
+	Timeout        *int          `json:"timeout,omitempty" minimum:"1" maximum:"600" doc:"Seconds that one call may take; 30 unless given" example:"30"`
+	MaxConnections *int          `json:"max_connections,omitempty" minimum:"1" maximum:"100" doc:"Connections at once; 10 unless given" example:"10"`
+}
+
+type sapService struct {
+	Name    string `json:"name" minLength:"1" maxLength:"128" doc:"The first part of the names of its models" example:"API_BUSINESS_PARTNER"`
+	Path    string `json:"path,omitempty" maxLength:"500" doc:"Its path at the server; that of a service of OData v2 by its name unless given" example:"/sap/opu/odata/sap/API_BUSINESS_PARTNER"`
+	Version string `json:"version,omitempty" enum:"v2,v4" doc:"Of OData; its metadata tells it unless given"`
+}
+
+// members are those that are given, as JSON.
+func (c *connection) members() []byte {
+	b, err := json.Marshal(c)
+	if err != nil {
+		panic(err) //nolint:forbidigo // texts and numbers can be written
+	}
+	return b
 }
 
 type registerInput struct {
 	Body struct {
 		SystemID      string     `json:"system_id" minLength:"1" maxLength:"64" pattern:"^[A-Za-z0-9][A-Za-z0-9_.-]*$" patternDescription:"letters, digits, _ . -" doc:"Your name for it, in every path; unique within the tenant" example:"odoo_main"`
-		SystemType    string     `json:"system_type" enum:"odoo" doc:"What it is" example:"odoo"`
-		SystemVersion string     `json:"system_version" enum:"13.0,14.0,15.0,16.0,17.0,18.0,19.0" doc:"The version you expect; /status tells the one that is there" example:"17.0"`
-		PinnedVersion string     `json:"pinned_version,omitempty" enum:",13.0,14.0,15.0,16.0,17.0,18.0,19.0" doc:"The version your app was written for: requests and answers are in its vocabulary unless X-Odoo-Version says otherwise. Empty for the system's own" example:"13.0"`
+		SystemType    string     `json:"system_type" enum:"odoo,salesforce,sap" doc:"What it is" example:"odoo"`
+		SystemVersion string     `json:"system_version,omitempty" maxLength:"64" doc:"The version you expect; /status tells the one that is there. odoo: 13.0 to 19.0. salesforce: of the REST API, or nothing. sap: the release, or nothing" example:"17.0"`
+		PinnedVersion string     `json:"pinned_version,omitempty" maxLength:"64" doc:"odoo: The version your app was written for: requests and answers are in its vocabulary unless X-Odoo-Version says otherwise. Empty for the system's own" example:"13.0"`
 		Name          string     `json:"name,omitempty" maxLength:"255" doc:"For people" example:"Odoo Production"`
 		Description   string     `json:"description,omitempty" maxLength:"2000" doc:"For people" example:"Main Odoo instance"`
 		Connection    connection `json:"connection_config" writeOnly:"true" doc:"How to reach it. Kept encrypted and never shown again"`
@@ -44,8 +72,8 @@ type registerInput struct {
 type replaceInput struct {
 	SystemPath
 	Body struct {
-		SystemVersion string     `json:"system_version" enum:"13.0,14.0,15.0,16.0,17.0,18.0,19.0" example:"17.0"`
-		PinnedVersion string     `json:"pinned_version,omitempty" enum:",13.0,14.0,15.0,16.0,17.0,18.0,19.0" example:"13.0"`
+		SystemVersion string     `json:"system_version,omitempty" maxLength:"64" example:"17.0"`
+		PinnedVersion string     `json:"pinned_version,omitempty" maxLength:"64" example:"13.0"`
 		Name          string     `json:"name,omitempty" maxLength:"255" example:"Odoo Production"`
 		Description   string     `json:"description,omitempty" maxLength:"2000" example:"Main Odoo instance"`
 		IsActive      *bool      `json:"is_active,omitempty" doc:"false refuses every use of it; true unless given"`
@@ -56,25 +84,13 @@ type replaceInput struct {
 type changeInput struct {
 	SystemPath
 	Body struct {
-		SystemVersion *string           `json:"system_version,omitempty" enum:"13.0,14.0,15.0,16.0,17.0,18.0,19.0" example:"18.0"`
-		PinnedVersion *string           `json:"pinned_version,omitempty" enum:",13.0,14.0,15.0,16.0,17.0,18.0,19.0" doc:"An empty text ends the pin" example:"13.0"`
-		Name          *string           `json:"name,omitempty" maxLength:"255" example:"Odoo Production"`
-		Description   *string           `json:"description,omitempty" maxLength:"2000"`
-		IsActive      *bool             `json:"is_active,omitempty" doc:"false refuses every use of it"`
-		Connection    *connectionChange `json:"connection_config,omitempty" writeOnly:"true" doc:"The members to change; the others stay. With a new url the password or api_key must be given again"`
+		SystemVersion *string     `json:"system_version,omitempty" maxLength:"64" example:"18.0"`
+		PinnedVersion *string     `json:"pinned_version,omitempty" maxLength:"64" doc:"An empty text ends the pin" example:"13.0"`
+		Name          *string     `json:"name,omitempty" maxLength:"255" example:"Odoo Production"`
+		Description   *string     `json:"description,omitempty" maxLength:"2000"`
+		IsActive      *bool       `json:"is_active,omitempty" doc:"false refuses every use of it"`
+		Connection    *connection `json:"connection_config,omitempty" writeOnly:"true" doc:"The members to change; the others stay. With a new address the secrets must be given again"`
 	}
-}
-
-// connectionChange is connection with every member optional.
-type connectionChange struct {
-	URL            *string `json:"url,omitempty" minLength:"1" maxLength:"2000"`
-	Database       *string `json:"database,omitempty" minLength:"1" maxLength:"255"`
-	Username       *string `json:"username,omitempty" maxLength:"255"`
-	Password       *string `json:"password,omitempty" maxLength:"1024" writeOnly:"true" example:"new-secret"`
-	APIKey         *string `json:"api_key,omitempty" maxLength:"1024" writeOnly:"true"`
-	Transport      *string `json:"transport,omitempty" enum:"auto,json2,jsonrpc,session,xmlrpc"`
-	Timeout        *int    `json:"timeout,omitempty" minimum:"1" maximum:"600"`
-	MaxConnections *int    `json:"max_connections,omitempty" minimum:"1" maximum:"100"`
 }
 
 type registeredSystem struct {
@@ -131,7 +147,11 @@ func (a *API) registerSystems() {
 			TenantID: callFrom(ctx).identity.TenantID, SystemID: in.Body.SystemID, Kind: in.Body.SystemType, Version: in.Body.SystemVersion,
 			Pinned: in.Body.PinnedVersion, Name: in.Body.Name, Description: in.Body.Description, IsActive: true,
 		}
-		if err := a.seal(&sys, systems.Connection(in.Body.Connection)); err != nil {
+		c, err := systems.NewConnection(sys.Kind, in.Body.Connection.members())
+		if err != nil {
+			return nil, err
+		}
+		if err := a.seal(&sys, c); err != nil {
 			return nil, err
 		}
 		if err := a.Store.CreateSystem(ctx, &sys); err != nil {
@@ -176,7 +196,11 @@ func (a *API) registerSystems() {
 			sys.Version, sys.Pinned = in.Body.SystemVersion, in.Body.PinnedVersion
 			sys.Name, sys.Description = in.Body.Name, in.Body.Description
 			sys.IsActive = in.Body.IsActive == nil || *in.Body.IsActive
-			return a.seal(sys, systems.Connection(in.Body.Connection))
+			c, err := systems.NewConnection(sys.Kind, in.Body.Connection.members())
+			if err != nil {
+				return err
+			}
+			return a.seal(sys, c)
 		})
 	})
 
@@ -192,13 +216,13 @@ func (a *API) registerSystems() {
 			set(&sys.Description, in.Body.Description)
 			set(&sys.IsActive, in.Body.IsActive)
 			if in.Body.Connection == nil {
-				return nil
+				return systems.CheckVersions(sys.Kind, sys.Version, sys.Pinned)
 			}
-			var c systems.Connection
-			if err := a.Vault.Open(sys.SealedConfig, &c); err != nil {
+			c, err := systems.Open(a.Vault, sys.Kind, sys.SealedConfig)
+			if err != nil {
 				return err
 			}
-			if err := in.Body.Connection.apply(&c); err != nil {
+			if c, err = systems.Change(c, in.Body.Connection.members()); err != nil {
 				return err
 			}
 			return a.seal(sys, c)
@@ -236,8 +260,11 @@ func (a *API) update(ctx context.Context, systemID string, change func(*store.Sy
 	return &body[systemOutput]{described(&sys)}, nil
 }
 
-// seal checks a connection and puts it, encrypted, into the system.
+// seal checks a system and puts its connection, encrypted, into it.
 func (a *API) seal(sys *store.System, c systems.Connection) error {
+	if err := systems.CheckVersions(sys.Kind, sys.Version, sys.Pinned); err != nil {
+		return err
+	}
 	if err := c.Check(a.Guard); err != nil {
 		return err
 	}
@@ -246,27 +273,6 @@ func (a *API) seal(sys *store.System, c systems.Connection) error {
 		return err
 	}
 	sys.SealedConfig = sealed
-	return nil
-}
-
-// apply sets the members that are given. Who may change a system may not, by
-// that alone, learn its password: a new address, which could be one's own,
-// needs the credentials anew.
-func (change *connectionChange) apply(c *systems.Connection) error {
-	if change.URL != nil && *change.URL != c.URL {
-		if change.Password == nil && change.APIKey == nil {
-			return &adapter.Error{Code: adapter.InvalidArgument, Field: "connection_config.password", Message: "with a new url the password or the api_key must be given again"}
-		}
-		c.Password, c.APIKey = "", ""
-	}
-	set(&c.URL, change.URL)
-	set(&c.Database, change.Database)
-	set(&c.Username, change.Username)
-	set(&c.Password, change.Password)
-	set(&c.APIKey, change.APIKey)
-	set(&c.Transport, change.Transport)
-	set(&c.Timeout, change.Timeout)
-	set(&c.MaxConnections, change.MaxConnections)
 	return nil
 }
 

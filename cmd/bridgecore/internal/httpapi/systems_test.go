@@ -25,7 +25,7 @@ func TestRegistrationsThatAreRefused(t *testing.T) {
 		"no system_id":       {`{"system_type":"odoo","system_version":"17.0",` + connectionConfig + `}`, "system_id"},
 		"spaces in it":       {`{"system_id":"a b","system_type":"odoo","system_version":"17.0",` + connectionConfig + `}`, "system_id"},
 		"a path in it":       {`{"system_id":"../x","system_type":"odoo","system_version":"17.0",` + connectionConfig + `}`, "system_id"},
-		"another type":       {`{"system_id":"a","system_type":"sap","system_version":"17.0",` + connectionConfig + `}`, "system_type"},
+		"another type":       {`{"system_id":"a","system_type":"dynamics","system_version":"17.0",` + connectionConfig + `}`, "system_type"},
 		"an old version":     {`{"system_id":"a","system_type":"odoo","system_version":"12.0",` + connectionConfig + `}`, "system_version"},
 		"a number":           {`{"system_id":"a","system_type":"odoo","system_version":17,` + connectionConfig + `}`, "system_version"},
 		"no connection":      {`{"system_id":"a","system_type":"odoo","system_version":"17.0"}`, "connection_config"},
@@ -100,7 +100,7 @@ func TestPrivateNetworksAreRefusedInProduction(t *testing.T) {
 	production := func(g netguard.Guard) option {
 		return func(h *httpapi.Config, b *bridge.Config) {
 			h.Guard, h.Environment = g, "production"
-			b.Openers = systems.Openers(g)
+			b.Openers = systems.Openers(g, nil)
 		}
 	}
 	e := newEnv(t, production(netguard.Guard{}))
@@ -110,8 +110,8 @@ func TestPrivateNetworksAreRefusedInProduction(t *testing.T) {
 
 	// A name says nothing until it is dialled.
 	named := newEnv(t, func(h *httpapi.Config, b *bridge.Config) {
-		h.Guard = netguard.Guard{Private: true}       // as if it were public when it was registered
-		b.Openers = systems.Openers(netguard.Guard{}) // and private when it is dialled
+		h.Guard = netguard.Guard{Private: true}            // as if it were public when it was registered
+		b.Openers = systems.Openers(netguard.Guard{}, nil) // and private when it is dialled
 	})
 	named.register("admin", "main", odoo)
 	a := named.send("clerk", "POST", "/api/v1/systems/main/odoo/search_count", `{"model":"res.partner"}`)

@@ -1,5 +1,6 @@
 // Package store keeps the server's own data: tenants, users, connected
-// systems and revoked sessions, in SQLite or PostgreSQL by the same code.
+// systems with their mappings, and revoked sessions, in SQLite or PostgreSQL by
+// the same code.
 //
 // Errors that a caller can act on are of package adapter: ErrNotFound,
 // ErrAlreadyExists, ErrConflict. Everything else is the database's own.

@@ -77,6 +77,15 @@ func (s *Store) UpdateSystem(ctx context.Context, sys *System) error {
 	return nil
 }
 
+// Reseal replaces the encrypted configuration of a system that was read before
+// by one that means the same: Revision stays. One that was changed meanwhile
+// keeps its own.
+func (s *Store) Reseal(ctx context.Context, sys *System, sealed string) error {
+	_, err := s.db.NewUpdate().Model((*System)(nil)).Set("sealed_config = ?", sealed).
+		Where("id = ? AND tenant_id = ? AND sealed_config = ?", sys.ID, sys.TenantID, sys.SealedConfig).Exec(ctx)
+	return err
+}
+
 // DeleteSystem removes the tenant's system.
 func (s *Store) DeleteSystem(ctx context.Context, tenantID int64, systemID string) error {
 	res, err := s.db.NewDelete().Model((*System)(nil)).Where("tenant_id = ? AND system_id = ?", tenantID, systemID).Exec(ctx)
