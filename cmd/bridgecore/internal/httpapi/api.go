@@ -93,6 +93,7 @@ func New(c Config) *API {
 	a.registerSystems()
 	a.registerStatus()
 	a.registerCRUD()
+	a.registerBatch()
 	a.registerOperations()
 	a.registerMigrate()
 	a.registerCache()

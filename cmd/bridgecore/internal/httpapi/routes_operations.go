@@ -182,6 +182,9 @@ func writeParts(w http.ResponseWriter, head, result, tail []byte) {
 	h["Content-Length"] = []string{strconv.Itoa(len(head) + len(result) + len(tail))}
 	w.WriteHeader(http.StatusOK)
 	for _, part := range [...][]byte{head, result, tail} {
+		if len(part) == 0 {
+			continue // the compressing writer decides at the first write, which must say something
+		}
 		if _, err := w.Write(part); err != nil {
 			return
 		}
