@@ -30,7 +30,7 @@ func TestBatchesThatAreWrong(t *testing.T) {
 		"too many":           {`{"system_id":"odoo","operations":[` + many + `]}`, 422, "operations"},
 		"no system":          {`{"operations":[` + op + `]}`, 422, "operations[0].system_id"},
 		"foreign system":     {`{"system_id":"nowhere","operations":[` + op + `]}`, 404, "operations[0]"},
-		"a text":             {`{"system_id":"odoo","operations":["x"]}`, 400, ""},
+		"a text":             {`{"system_id":"odoo","operations":["x"]}`, 422, "operations[0]"},
 		"an unknown member":  {`{"system_id":"odoo","operations":[{"action":"read","model":"res.partner","limits":1}]}`, 422, "operations[0].limits"},
 		"both":               {`{"system_id":"odoo","operations":[{"action":"read","operation":"read","model":"res.partner"}]}`, 422, "operations[0].operation"},
 		"neither":            {`{"system_id":"odoo","operations":[{"model":"res.partner"}]}`, 422, "operations[0].action"},

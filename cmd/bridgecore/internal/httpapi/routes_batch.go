@@ -96,6 +96,9 @@ func (a *API) runBatch(c *echo.Context) error {
 	planned := make([]plannedOperation, len(request.Operations))
 	items := make([]bridge.BatchItem, len(request.Operations))
 	for i, raw := range request.Operations {
+		if len(raw) == 0 || raw[0] != '{' {
+			return invalid(fmt.Sprintf("operations[%d]", i), "must be an object such as {\"action\": \"read\", \"model\": \"res.partner\"}")
+		}
 		// All are looked over before the first is done.
 		if planned[i], err = b.operation(raw); err != nil {
 			return atOperation(err, i)
