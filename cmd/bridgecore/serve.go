@@ -17,6 +17,7 @@ import (
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/config"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/httpapi"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
@@ -74,6 +75,7 @@ type server struct {
 	keeper *systems.Keeper
 	bridge *bridge.Bridge
 	api    *httpapi.API
+	limits httpapi.Limits
 }
 
 // assemble puts a server together. The secrets of c are filled.
@@ -109,6 +111,9 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 		AccessLifetime:  time.Duration(c.AccessTokenMinutes) * time.Minute,
 		RefreshLifetime: time.Duration(c.RefreshTokenDays) * 24 * time.Hour,
 	})
+	if s.limits, err = openLimits(c, log); err != nil {
+		return nil, err
+	}
 	appVersion := c.AppVersion
 	if appVersion == "" {
 		appVersion = version()
@@ -116,6 +121,7 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 	s.api = httpapi.New(httpapi.Config{ //nolint:contextcheck // its handlers have the requests' contexts
 		Store: s.store, Auth: s.auth, Vault: s.vault, Bridge: s.bridge, CheckCache: checkCache, Guard: guard,
 		Log: log, Name: c.AppName, Version: appVersion, Environment: string(c.Environment),
+		Limits: s.limits, TrustedProxies: c.TrustedProxies,
 		CORSOrigins: c.CORSOrigins, MaxBody: c.MaxBodyBytes, Timeout: c.RequestTimeout.Duration(),
 	})
 	return s, nil
@@ -132,6 +138,23 @@ func openCache(c *config.Config, log *slog.Logger) (_ *cache.Cache, check func(c
 		return nil, nil, config.Errors{fmt.Errorf("REDIS_URL: %w", err)}
 	}
 	return cache.New(cache.NewTwoLevel(redis, cache.TwoLevelConfig{})), redis.Ping, nil
+}
+
+// openLimits counts requests in the process, or in Redis where there is one, so
+// that several servers count together.
+func openLimits(c *config.Config, log *slog.Logger) (httpapi.Limits, error) {
+	if !c.RateLimitEnabled {
+		return httpapi.Limits{}, nil
+	}
+	rates := limit.Documented().Over(limit.Rates{limit.Default: c.RateLimitPerMinute}).Over(c.RateLimits)
+	if c.RedisURL.IsZero() {
+		return httpapi.Limits{Limiter: limit.NewLocal(nil), Rates: rates}, nil
+	}
+	shared, err := limit.NewShared(c.RedisURL.Reveal(), "bridgecore:limit:", log)
+	if err != nil {
+		return httpapi.Limits{}, config.Errors{fmt.Errorf("REDIS_URL: %w", err)}
+	}
+	return httpapi.Limits{Limiter: shared, Rates: rates}, nil
 }
 
 // firstUser makes the user that the configuration names for an empty database,
@@ -194,6 +217,9 @@ func (s *server) close() {
 	s.keeper.Close()
 	if s.cache != nil {
 		s.report("close the cache", s.cache.Close())
+	}
+	if closer, ok := s.limits.Limiter.(io.Closer); ok {
+		s.report("close the rate limits' Redis", closer.Close())
 	}
 	if s.store != nil {
 		s.report("close the database", s.store.Close())

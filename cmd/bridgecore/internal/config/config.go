@@ -18,6 +18,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
 )
 
@@ -50,6 +51,14 @@ type Config struct {
 
 	AccessTokenMinutes int `env:"ACCESS_TOKEN_EXPIRE_MINUTES" envDefault:"30"`
 	RefreshTokenDays   int `env:"REFRESH_TOKEN_EXPIRE_DAYS" envDefault:"7"`
+
+	// RateLimits are requests a minute by class, over the documented ones;
+	// RateLimitPerMinute is for what belongs to no class.
+	RateLimitEnabled   bool        `env:"RATE_LIMIT_ENABLED" envDefault:"true"`
+	RateLimitPerMinute int         `env:"RATE_LIMIT_PER_MINUTE" envDefault:"60"`
+	RateLimits         limit.Rates `env:"RATE_LIMITS"`
+	// TrustedProxies are proxies whose X-Forwarded-For is believed.
+	TrustedProxies Prefixes `env:"TRUSTED_PROXIES"`
 
 	CORSOrigins List `env:"CORS_ORIGINS"` // a JSON list, or separated by commas; "*" for any
 
@@ -248,6 +257,7 @@ func (c *Config) check() Errors {
 	add(c.MaxBodyBytes >= 1024, "MAX_BODY_BYTES: must be at least 1024, not %d", c.MaxBodyBytes)
 	add(c.RequestTimeout.Duration() >= time.Second, "REQUEST_TIMEOUT: must be at least 1 second")
 	add(c.FailureThreshold > 0, "FAILURE_THRESHOLD: must be at least 1, not %d", c.FailureThreshold)
+	add(c.RateLimitPerMinute >= 0, "RATE_LIMIT_PER_MINUTE: must not be negative; 0 is no limit")
 	add(c.CacheTTL > 0, "CACHE_TTL: must be at least 1 second")
 	add(c.RecoveryTimeout > 0, "RECOVERY_TIMEOUT: must be at least 1 second")
 	add(c.JWTAlgorithm == "HS256", "JWT_ALGORITHM: only HS256 is supported, not %q", c.JWTAlgorithm)

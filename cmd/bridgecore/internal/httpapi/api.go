@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -25,6 +26,7 @@ import (
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/bridge"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
@@ -45,6 +47,11 @@ type Config struct {
 	Name        string       // of the service, as /health tells it
 	Version     string       // of the program
 	Environment string       // as /health tells it
+
+	// Limits bound what each caller may ask for.
+	Limits Limits
+	// TrustedProxies are those whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 
 	CORSOrigins []string      // "*" for any; none turns CORS off
 	MaxBody     int64         // bytes of a request's body; 0 for 1 MiB
@@ -84,7 +91,7 @@ func New(c Config) *API {
 		a.echo.Use(middleware.CORSWithConfig(middleware.CORSConfig{
 			AllowOrigins:  c.CORSOrigins,
 			AllowHeaders:  []string{"Authorization", "Content-Type", "Accept", "X-Request-ID", versionHeader},
-			ExposeHeaders: []string{"X-Request-ID", "X-Response-Time", "Retry-After", "Location", versionHeader},
+			ExposeHeaders: []string{"X-Request-ID", "X-Response-Time", "Retry-After", "Location", versionHeader, "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"},
 			MaxAge:        3600,
 		}))
 	}
@@ -104,7 +111,7 @@ func New(c Config) *API {
 	if err != nil {
 		panic(err) //nolint:forbidigo // the options are constant
 	}
-	a.handler = &frame{next: compressed(a.echo), timeout: c.Timeout, log: c.Log}
+	a.handler = &frame{next: compressed(a.echo), timeout: c.Timeout, log: c.Log, trusted: c.TrustedProxies}
 	return a
 }
 
@@ -127,7 +134,14 @@ type route struct {
 	security string // the scheme to document; "" for the access token
 	admin    bool   // needs the role admin
 	errors   []int  // statuses of errors, besides those that every operation has
+	// class is how the operation is limited; "" for limit.Default, none for not
+	// at all.
+	class limit.Class
 }
+
+// none is the class of what is not limited: probes and the API's own
+// description.
+const none limit.Class = "none"
 
 // operation returns what huma wants to know about the route.
 func (a *API) operation(r route) huma.Operation {
@@ -146,6 +160,21 @@ func (a *API) operation(r route) huma.Operation {
 		op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 			c := ctx.(*humaContext).c
 			if err := a.identify(c, r.admin); err != nil {
+				writeProblem(c.Response(), c.Request(), problemOf(err))
+				return
+			}
+			next(ctx)
+		})
+	}
+	class := r.class
+	if class == "" {
+		class = limit.Default
+	}
+	if class != none {
+		op.Errors = append(op.Errors, http.StatusTooManyRequests)
+		op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
+			c := ctx.(*humaContext).c
+			if err := a.limited(callFrom(c.Request().Context()), class); err != nil {
 				writeProblem(c.Response(), c.Request(), problemOf(err))
 				return
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -146,10 +147,11 @@ type frame struct {
 	next    http.Handler
 	timeout time.Duration
 	log     *slog.Logger
+	trusted []netip.Prefix // proxies
 }
 
 func (f *frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{ResponseWriter: w, requestID: requestID(r), remote: remoteHost(r), start: time.Now()}
+	c := &call{ResponseWriter: w, requestID: requestID(r), remote: remoteOf(r, f.trusted), start: time.Now()}
 	c.parent, c.at = r.Context(), c.start.Add(f.timeout)
 	defer c.end()
 	c.header[0] = c.requestID

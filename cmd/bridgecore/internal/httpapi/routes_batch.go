@@ -12,6 +12,7 @@ import (
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/bridge"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 )
 
 // maxOperations is how many operations a batch may have.
@@ -73,6 +74,9 @@ type plannedOperation struct {
 
 func (a *API) runBatch(c *echo.Context) error {
 	if err := a.identify(c, false); err != nil {
+		return err
+	}
+	if err := a.limited(callFrom(c.Request().Context()), limit.Batch); err != nil {
 		return err
 	}
 	body, err := a.readBody(c.Request())

@@ -69,6 +69,9 @@ func (a *API) runCRUD(c *echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.limited(callFrom(c.Request().Context()), crudClasses[request.Action]); err != nil {
+		return err
+	}
 	sys, err := a.spoken(c)
 	if err != nil {
 		return err

@@ -99,6 +99,9 @@ func (a *API) runOperation(c *echo.Context) error {
 	if _, err := operationShape.decode(body, request); err != nil {
 		return err
 	}
+	if err := a.limited(callFrom(c.Request().Context()), classOf(bridge.EffectOf(c.Param("operation"), request.Method))); err != nil {
+		return err
+	}
 	sys, err := a.spoken(c)
 	if err != nil {
 		return err

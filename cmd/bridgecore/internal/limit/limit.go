@@ -5,7 +5,11 @@ package limit
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -37,6 +41,36 @@ type Rates map[Class]int
 // Documented are the rates that the documentation promises.
 func Documented() Rates {
 	return Rates{Auth: 10, Read: 100, Write: 50, Delete: 20, Batch: 10, File: 30, Report: 20, Default: 60}
+}
+
+// UnmarshalText reads "read=100, write=50".
+func (r *Rates) UnmarshalText(text []byte) error {
+	rates := Rates{}
+	for part := range strings.SplitSeq(string(text), ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		name, number, found := strings.Cut(part, "=")
+		class := Class(strings.TrimSpace(name))
+		n, err := strconv.Atoi(strings.TrimSpace(number))
+		if !found || err != nil || n < 0 {
+			return fmt.Errorf("must read like read=100, write=50; %q does not", part)
+		}
+		if !slices.Contains(Classes, class) {
+			return fmt.Errorf("there is no class %q; there are %s", class, classNames())
+		}
+		rates[class] = n
+	}
+	*r = rates
+	return nil
+}
+
+func classNames() string {
+	names := make([]string, len(Classes))
+	for i, c := range Classes {
+		names[i] = string(c)
+	}
+	return strings.Join(names, ", ")
 }
 
 // Of returns the rate of a class.

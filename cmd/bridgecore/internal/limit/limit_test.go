@@ -150,3 +150,12 @@ func BenchmarkTake(b *testing.B) {
 		l.Take(context.Background(), "user 1 read", 1_000_000)
 	}
 }
+
+func TestRatesAreRead(t *testing.T) {
+	var r limit.Rates
+	require.NoError(t, r.UnmarshalText([]byte("read=7, write = 8,")))
+	assert.Equal(t, limit.Rates{limit.Read: 7, limit.Write: 8}, r)
+	for _, bad := range []string{"read", "read=x", "read=-1", "reads=5", "=5"} {
+		assert.Error(t, r.UnmarshalText([]byte(bad)), bad)
+	}
+}
