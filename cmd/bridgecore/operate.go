@@ -80,7 +80,7 @@ func (c configCheckCommand) Run(ctx context.Context, w world) error {
 func reach(ctx context.Context, conf *config.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	s, err := openStore(ctx, conf)
+	s, err := openStore(ctx, conf, nil)
 	if err != nil {
 		return config.Errors{fmt.Errorf("DATABASE_URL: %w", err)}
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/telemetry"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
 )
 
@@ -76,6 +77,8 @@ type server struct {
 	bridge *bridge.Bridge
 	api    *httpapi.API
 	limits httpapi.Limits
+
+	metrics *telemetry.Metrics // nil for none
 }
 
 // assemble puts a server together. The secrets of c are filled.
@@ -89,7 +92,12 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 	if s.vault, err = vault.New(c.EncryptionKey); err != nil {
 		return nil, config.Errors{fmt.Errorf("ENCRYPTION_KEY: %w", err)}
 	}
-	if s.store, err = openStore(ctx, c); err != nil {
+	var measured func(string, time.Duration)
+	if c.MetricsAddress != config.MetricsOff {
+		s.metrics = telemetry.New(s.connected)
+		measured = s.metrics.Query
+	}
+	if s.store, err = openStore(ctx, c, measured); err != nil {
 		return nil, err
 	}
 	var checkCache func(context.Context) error
@@ -98,8 +106,13 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 	}
 	guard := netguard.Guard{Allowed: c.AllowedPrivateNetworks, Private: c.Environment == config.Development}
 	s.keeper = systems.NewKeeper(s.store, s.vault, log)
-	s.bridge, err = bridge.New(bridge.Config{
-		Source: systems.Source(s.store, s.vault), Openers: systems.Openers(guard, s.keeper), Lenses: systems.Lenses(),
+	var observers bridge.Observers
+	if s.metrics != nil {
+		observers = append(observers, s.metrics)
+	}
+	s.bridge, err = bridge.New(bridge.Config{ //nolint:contextcheck // it lives longer than the start
+		Observer: observers,
+		Source:   systems.Source(s.store, s.vault), Openers: systems.Openers(guard, s.keeper), Lenses: systems.Lenses(),
 		Cache: s.cache, RecordTTL: c.CacheTTL.Duration(), Logger: log,
 		Breaker: breaker.Settings{Failures: c.FailureThreshold, Cooldown: c.RecoveryTimeout.Duration()},
 	})
@@ -121,6 +134,7 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 	s.api = httpapi.New(httpapi.Config{ //nolint:contextcheck // its handlers have the requests' contexts
 		Store: s.store, Auth: s.auth, Vault: s.vault, Bridge: s.bridge, CheckCache: checkCache, Guard: guard,
 		Log: log, Name: c.AppName, Version: appVersion, Environment: string(c.Environment),
+		Metrics: s.metrics, MetricsElsewhere: c.MetricsAddress != "",
 		Limits: s.limits, TrustedProxies: c.TrustedProxies,
 		CORSOrigins: c.CORSOrigins, MaxBody: c.MaxBodyBytes, Timeout: c.RequestTimeout.Duration(),
 	})
@@ -138,6 +152,14 @@ func openCache(c *config.Config, log *slog.Logger) (_ *cache.Cache, check func(c
 		return nil, nil, config.Errors{fmt.Errorf("REDIS_URL: %w", err)}
 	}
 	return cache.New(cache.NewTwoLevel(redis, cache.TwoLevelConfig{})), redis.Ping, nil
+}
+
+// connected is asked at every scrape.
+func (s *server) connected() map[string]int {
+	if s.bridge == nil {
+		return nil
+	}
+	return s.bridge.Connected()
 }
 
 // openLimits counts requests in the process, or in Redis where there is one, so
@@ -190,6 +212,11 @@ func (s *server) serve(ctx context.Context, listener net.Listener) error {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(listener) }()
+	stopMetrics, err := s.serveMetrics(ctx)
+	if err != nil {
+		return errors.Join(err, web.Close())
+	}
+	defer stopMetrics()
 	select {
 	case err := <-failed:
 		return err
@@ -207,6 +234,32 @@ func (s *server) serve(ctx context.Context, listener net.Listener) error {
 		return fmt.Errorf("requests did not finish in time: %w", errors.Join(err, web.Close()))
 	}
 	return nil
+}
+
+// serveMetrics serves /metrics at an address of its own, if it has one, to the
+// very end.
+func (s *server) serveMetrics(ctx context.Context) (stop func(), err error) {
+	address := s.config.MetricsAddress
+	if address == "" || s.metrics == nil {
+		return func() {}, nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen at METRICS_ADDRESS: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.metrics.Handler())
+	web := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = web.Serve(listener)
+	}()
+	s.log.Info("serving metrics", "address", listener.Addr().String())
+	return func() {
+		_ = web.Close()
+		<-done
+	}, nil
 }
 
 // close frees everything, the last opened first.

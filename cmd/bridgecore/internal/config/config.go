@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"net/url"
 	"path/filepath"
@@ -52,6 +53,10 @@ type Config struct {
 	AccessTokenMinutes int `env:"ACCESS_TOKEN_EXPIRE_MINUTES" envDefault:"30"`
 	RefreshTokenDays   int `env:"REFRESH_TOKEN_EXPIRE_DAYS" envDefault:"7"`
 
+	// MetricsAddress is an address of their own for /metrics, such as
+	// 127.0.0.1:9464; "" serves them with everything else, "off" nowhere.
+	MetricsAddress string `env:"METRICS_ADDRESS"`
+
 	// RateLimits are requests a minute by class, over the documented ones;
 	// RateLimitPerMinute is for what belongs to no class.
 	RateLimitEnabled   bool        `env:"RATE_LIMIT_ENABLED" envDefault:"true"`
@@ -79,6 +84,9 @@ type Config struct {
 	// an empty database.
 	AdminPassword vault.Secret `env:"BRIDGECORE_ADMIN_PASSWORD"`
 }
+
+// MetricsOff is the METRICS_ADDRESS of a server without metrics.
+const MetricsOff = "off"
 
 // Environment is where the server runs. Everything but development must bring
 // its own secrets and keep out of private networks.
@@ -257,6 +265,10 @@ func (c *Config) check() Errors {
 	add(c.MaxBodyBytes >= 1024, "MAX_BODY_BYTES: must be at least 1024, not %d", c.MaxBodyBytes)
 	add(c.RequestTimeout.Duration() >= time.Second, "REQUEST_TIMEOUT: must be at least 1 second")
 	add(c.FailureThreshold > 0, "FAILURE_THRESHOLD: must be at least 1, not %d", c.FailureThreshold)
+	if c.MetricsAddress != "" && c.MetricsAddress != MetricsOff {
+		_, _, err := net.SplitHostPort(c.MetricsAddress)
+		add(err == nil, "METRICS_ADDRESS: must read like 127.0.0.1:9464, or be off")
+	}
 	add(c.RateLimitPerMinute >= 0, "RATE_LIMIT_PER_MINUTE: must not be negative; 0 is no limit")
 	add(c.CacheTTL > 0, "CACHE_TTL: must be at least 1 second")
 	add(c.RecoveryTimeout > 0, "RECOVERY_TIMEOUT: must be at least 1 second")

@@ -29,6 +29,7 @@ import (
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/telemetry"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
 )
 
@@ -48,6 +49,10 @@ type Config struct {
 	Version     string       // of the program
 	Environment string       // as /health tells it
 
+	// Metrics count what is served; nil for none. They are served at /metrics
+	// unless MetricsElsewhere.
+	Metrics          *telemetry.Metrics
+	MetricsElsewhere bool
 	// Limits bound what each caller may ask for.
 	Limits Limits
 	// TrustedProxies are those whose X-Forwarded-For is believed.
@@ -105,13 +110,14 @@ func New(c Config) *API {
 	a.registerMigrate()
 	a.registerCache()
 	a.registerHealth()
+	a.registerMetrics()
 	a.registerDocs()
 
 	compressed, err := gzhttp.NewWrapper(gzhttp.MinSize(1000), gzhttp.EnableZstd(false))
 	if err != nil {
 		panic(err) //nolint:forbidigo // the options are constant
 	}
-	a.handler = &frame{next: compressed(a.echo), timeout: c.Timeout, log: c.Log, trusted: c.TrustedProxies}
+	a.handler = &frame{next: compressed(a.echo), timeout: c.Timeout, log: c.Log, trusted: c.TrustedProxies, metrics: c.Metrics}
 	return a
 }
 
@@ -295,6 +301,19 @@ func (a *API) registerDocs() {
 	}
 	a.echo.GET("/docs", serve)
 	a.echo.GET("/docs/*", serve)
+}
+
+// registerMetrics serves the metrics to Prometheus, which wants no JSON and no
+// token: keep the path from the outside, or give it an address of its own.
+func (a *API) registerMetrics() {
+	if a.Metrics == nil || a.MetricsElsewhere {
+		return
+	}
+	page := a.Metrics.Handler()
+	a.echo.GET("/metrics", func(c *echo.Context) error {
+		page.ServeHTTP(c.Response(), c.Request())
+		return nil
+	})
 }
 
 // remoteHost is the address of whoever is at the other end of the connection,

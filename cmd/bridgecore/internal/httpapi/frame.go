@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/telemetry"
 )
 
 // call is what the server knows about one request beside the request. It is
@@ -148,6 +149,7 @@ type frame struct {
 	timeout time.Duration
 	log     *slog.Logger
 	trusted []netip.Prefix // proxies
+	metrics *telemetry.Metrics
 }
 
 func (f *frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -183,6 +185,9 @@ func (f *frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *frame) logged(c *call, r *http.Request) {
+	if f.metrics != nil {
+		f.metrics.Request(r.Method, c.route, c.status, time.Since(c.start))
+	}
 	level := slog.LevelInfo
 	switch {
 	case c.status == http.StatusInternalServerError:

@@ -132,7 +132,11 @@ func (a *API) registerMigrate() {
 		if err != nil {
 			return nil, err
 		}
-		return &body[migrateOutput]{migrationAnswer(in, got)}, nil
+		out := migrationAnswer(in, got)
+		if path := out.Path; a.Metrics != nil && len(path) > 0 && !out.DryRun {
+			a.Metrics.Migrated(sys.Kind(), path[0], path[len(path)-1], out.Migrated, len(out.Errors))
+		}
+		return &body[migrateOutput]{out}, nil
 	})
 
 	register(a, route{

@@ -48,7 +48,10 @@ type Metrics struct {
 	// look into a map is cheaper than into a vector.
 	lookups sync.Map // lookupKey -> prometheus.Counter
 	served  sync.Map // servedKey -> *served
+	called  sync.Map // systemKey -> true
 }
+
+type systemKey struct{ tenant, system string }
 
 type lookupKey struct {
 	operation string
@@ -164,6 +167,7 @@ func (m *Metrics) Upstream(_ context.Context, e bridge.UpstreamEvent) {
 		model = m.models.label(model)
 	}
 	m.operations.WithLabelValues(e.Kind, model, e.Operation, status).Inc()
+	m.seen(e.Tenant, e.System)
 }
 
 // Lookup implements bridge.Observer.
@@ -188,8 +192,14 @@ func (m *Metrics) Breaker(e bridge.BreakerEvent) {
 	m.breakers.WithLabelValues(m.systems.label(e.Tenant + "/" + e.System)).Set(breakerValue(e.To))
 }
 
-// Connected shows a system's breaker as closed before it ever opened.
-func (m *Metrics) Connected(tenant, system string) {
+// seen shows the breaker of a system that was called as closed, before it ever
+// opened.
+func (m *Metrics) seen(tenant, system string) {
+	key := systemKey{tenant, system}
+	if _, known := m.called.Load(key); known {
+		return
+	}
+	m.called.Store(key, true)
 	if name := m.systems.label(tenant + "/" + system); name != Other {
 		m.breakers.WithLabelValues(name).Add(0)
 	}
