@@ -14,6 +14,7 @@ import (
 	"github.com/bridgecore/bridgecore/breaker"
 	"github.com/bridgecore/bridgecore/bridge"
 	"github.com/bridgecore/bridgecore/cache"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/audit"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/config"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/httpapi"
@@ -79,6 +80,7 @@ type server struct {
 	limits httpapi.Limits
 
 	metrics *telemetry.Metrics // nil for none
+	audit   *audit.Log         // nil for none
 }
 
 // assemble puts a server together. The secrets of c are filled.
@@ -110,6 +112,12 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 	if s.metrics != nil {
 		observers = append(observers, s.metrics)
 	}
+	if c.AuditPolicy != config.AuditOff {
+		s.audit = audit.New(audit.Config{
+			Store: s.store, Values: c.AuditValues, Key: s.vault.Derive("audit values"), BestEffort: c.AuditPolicy == config.AuditBestEffort, Log: log,
+		})
+		observers = append(observers, httpapi.Changes{Log: s.audit})
+	}
 	s.bridge, err = bridge.New(bridge.Config{ //nolint:contextcheck // it lives longer than the start
 		Observer: observers,
 		Source:   systems.Source(s.store, s.vault), Openers: systems.Openers(guard, s.keeper), Lenses: systems.Lenses(),
@@ -134,7 +142,8 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 	s.api = httpapi.New(httpapi.Config{ //nolint:contextcheck // its handlers have the requests' contexts
 		Store: s.store, Auth: s.auth, Vault: s.vault, Bridge: s.bridge, CheckCache: checkCache, Guard: guard,
 		Log: log, Name: c.AppName, Version: appVersion, Environment: string(c.Environment),
-		Metrics: s.metrics, MetricsElsewhere: c.MetricsAddress != "",
+		Auditing: httpapi.Auditing{Log: s.audit, Reads: c.AuditReads},
+		Metrics:  s.metrics, MetricsElsewhere: c.MetricsAddress != "",
 		Limits: s.limits, TrustedProxies: c.TrustedProxies,
 		CORSOrigins: c.CORSOrigins, MaxBody: c.MaxBodyBytes, Timeout: c.RequestTimeout.Duration(),
 	})
@@ -217,6 +226,7 @@ func (s *server) serve(ctx context.Context, listener net.Listener) error {
 		return errors.Join(err, web.Close())
 	}
 	defer stopMetrics()
+	go s.forget(ctx)
 	select {
 	case err := <-failed:
 		return err
@@ -262,6 +272,29 @@ func (s *server) serveMetrics(ctx context.Context) (stop func(), err error) {
 	}, nil
 }
 
+// forget deletes audit entries that are older than they are kept, once a day.
+func (s *server) forget(ctx context.Context) {
+	days := s.config.AuditRetentionDays
+	if s.audit == nil || days == 0 {
+		return
+	}
+	daily := time.NewTicker(24 * time.Hour)
+	defer daily.Stop()
+	for {
+		n, err := s.store.PurgeAudit(ctx, time.Now().AddDate(0, 0, -days))
+		if err != nil && ctx.Err() == nil {
+			s.report("delete old audit entries", err)
+		} else if n > 0 {
+			s.log.Info("deleted old audit entries", "count", n)
+		}
+		select {
+		case <-daily.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // close frees everything, the last opened first.
 func (s *server) close() {
 	if s.bridge != nil {
@@ -270,6 +303,9 @@ func (s *server) close() {
 	s.keeper.Close()
 	if s.cache != nil {
 		s.report("close the cache", s.cache.Close())
+	}
+	if s.audit != nil {
+		s.report("write the audit log", s.audit.Close())
 	}
 	if closer, ok := s.limits.Limiter.(io.Closer); ok {
 		s.report("close the rate limits' Redis", closer.Close())

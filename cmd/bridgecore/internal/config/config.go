@@ -19,6 +19,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/audit"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
 )
@@ -53,6 +54,13 @@ type Config struct {
 	AccessTokenMinutes int `env:"ACCESS_TOKEN_EXPIRE_MINUTES" envDefault:"30"`
 	RefreshTokenDays   int `env:"REFRESH_TOKEN_EXPIRE_DAYS" envDefault:"7"`
 
+	// AuditPolicy says whether a change is acknowledged that could not be
+	// recorded; off records nothing.
+	AuditPolicy        AuditPolicy  `env:"AUDIT_POLICY" envDefault:"required"`
+	AuditReads         bool         `env:"AUDIT_READS" envDefault:"false"`        // what changes nothing too
+	AuditValues        audit.Values `env:"AUDIT_VALUES" envDefault:"names"`       // names or hashes: what is kept of values
+	AuditRetentionDays int          `env:"AUDIT_RETENTION_DAYS" envDefault:"365"` // 0 keeps entries for ever
+
 	// MetricsAddress is an address of their own for /metrics, such as
 	// 127.0.0.1:9464; "" serves them with everything else, "off" nowhere.
 	MetricsAddress string `env:"METRICS_ADDRESS"`
@@ -84,6 +92,16 @@ type Config struct {
 	// an empty database.
 	AdminPassword vault.Secret `env:"BRIDGECORE_ADMIN_PASSWORD"`
 }
+
+// AuditPolicy is what becomes of changes that can't be recorded.
+type AuditPolicy string
+
+// The policies.
+const (
+	AuditRequired   AuditPolicy = "required"    // they are not acknowledged
+	AuditBestEffort AuditPolicy = "best_effort" // they are, and the log says so
+	AuditOff        AuditPolicy = "off"         // nothing is recorded
+)
 
 // MetricsOff is the METRICS_ADDRESS of a server without metrics.
 const MetricsOff = "off"
@@ -265,6 +283,9 @@ func (c *Config) check() Errors {
 	add(c.MaxBodyBytes >= 1024, "MAX_BODY_BYTES: must be at least 1024, not %d", c.MaxBodyBytes)
 	add(c.RequestTimeout.Duration() >= time.Second, "REQUEST_TIMEOUT: must be at least 1 second")
 	add(c.FailureThreshold > 0, "FAILURE_THRESHOLD: must be at least 1, not %d", c.FailureThreshold)
+	add(slices.Contains([]AuditPolicy{AuditRequired, AuditBestEffort, AuditOff}, c.AuditPolicy), "AUDIT_POLICY: must be required, best_effort or off, not %q", c.AuditPolicy)
+	add(c.AuditValues == audit.Names || c.AuditValues == audit.Hashes, "AUDIT_VALUES: must be names or hashes, not %q", c.AuditValues)
+	add(c.AuditRetentionDays >= 0, "AUDIT_RETENTION_DAYS: must not be negative; 0 keeps entries for ever")
 	if c.MetricsAddress != "" && c.MetricsAddress != MetricsOff {
 		_, _, err := net.SplitHostPort(c.MetricsAddress)
 		add(err == nil, "METRICS_ADDRESS: must read like 127.0.0.1:9464, or be off")

@@ -49,6 +49,8 @@ type Config struct {
 	Version     string       // of the program
 	Environment string       // as /health tells it
 
+	// Auditing says what is recorded of requests.
+	Auditing Auditing
 	// Metrics count what is served; nil for none. They are served at /metrics
 	// unless MetricsElsewhere.
 	Metrics          *telemetry.Metrics
@@ -109,6 +111,7 @@ func New(c Config) *API {
 	a.registerOperations()
 	a.registerMigrate()
 	a.registerCache()
+	a.registerAudit()
 	a.registerHealth()
 	a.registerMetrics()
 	a.registerDocs()
@@ -117,7 +120,7 @@ func New(c Config) *API {
 	if err != nil {
 		panic(err) //nolint:forbidigo // the options are constant
 	}
-	a.handler = &frame{next: compressed(a.echo), timeout: c.Timeout, log: c.Log, trusted: c.TrustedProxies, metrics: c.Metrics}
+	a.handler = &frame{next: compressed(a.echo), timeout: c.Timeout, log: c.Log, trusted: c.TrustedProxies, metrics: c.Metrics, audit: c.Auditing}
 	return a
 }
 
@@ -143,7 +146,11 @@ type route struct {
 	// class is how the operation is limited; "" for limit.Default, none for not
 	// at all.
 	class limit.Class
+	reads bool // a POST that changes nothing
 }
+
+// changes reports whether the operation may change something, by its method.
+func (r *route) changes() bool { return r.method != http.MethodGet && !r.reads }
 
 // none is the class of what is not limited: probes and the API's own
 // description.
@@ -171,6 +178,13 @@ func (a *API) operation(r route) huma.Operation {
 			}
 			next(ctx)
 		})
+	}
+	if changes := r.changes(); changes || r.class != none && !r.open {
+		op.Middlewares = append(huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
+			c := ctx.(*humaContext).c
+			callFrom(c.Request().Context()).noted(r.id, changes).systemID = c.Param("system_id")
+			next(ctx)
+		}}, op.Middlewares...)
 	}
 	class := r.class
 	if class == "" {
@@ -271,6 +285,7 @@ func (a *API) spec() huma.Config {
 				{Name: "Records", Description: "Create, read, update and delete records of any model."},
 				{Name: "Odoo", Description: "Odoo's own operations, the same for every version."},
 				{Name: "Migration", Description: "Records carried from one version to another."},
+				{Name: "Audit", Description: "Who did what."},
 				{Name: "Cache", Description: "What is kept of a system's answers."},
 				{Name: "Health", Description: "For load balancers and people."},
 			},

@@ -18,7 +18,7 @@ var wanted = []string{
 	"POST /api/v1/systems", "GET /api/v1/systems", "GET /api/v1/systems/{system_id}", "PUT /api/v1/systems/{system_id}",
 	"PATCH /api/v1/systems/{system_id}", "DELETE /api/v1/systems/{system_id}",
 	"GET /api/v1/systems/{system_id}/status", "GET /api/v1/systems/{system_id}/fields",
-	"POST /api/v1/batch/execute", "POST /api/v1/systems/{system_id}/crud", "POST /api/v1/systems/{system_id}/odoo/{operation}",
+	"POST /api/v1/batch/execute", "GET /api/v1/audit", "POST /api/v1/systems/{system_id}/crud", "POST /api/v1/systems/{system_id}/odoo/{operation}",
 	"POST /api/v1/systems/{system_id}/migrate", "POST /api/v1/systems/{system_id}/migrate/plan",
 	"POST /api/v1/systems/{system_id}/migrate/coverage", "POST /api/v1/systems/{system_id}/migrate/diff", "GET /api/v1/migrations/packs",
 	"GET /api/v1/systems/{system_id}/cache/stats", "DELETE /api/v1/systems/{system_id}/cache/clear",

@@ -269,6 +269,7 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 		if c.begun {
 			return
 		}
+		c.code = p.Info.Code
 	}
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
@@ -300,7 +301,7 @@ func init() {
 		p.Instance = u.EscapedPath()
 		if c := callFrom(ctx.Context()); c != nil {
 			p.Info.RequestID = c.requestID
-			c.err = p.cause
+			c.err, c.code = p.cause, p.Info.Code
 		}
 		for name, values := range p.headers {
 			for _, value := range values {

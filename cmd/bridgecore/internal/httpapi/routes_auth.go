@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 )
@@ -49,6 +50,11 @@ func (a *API) registerAuth() {
 			"further tries are refused with 429 and Retry-After.",
 		errors: []int{400, 401, 413, 415, 422, 429},
 	}, func(ctx context.Context, in *loginInput) (*body[tokenPair], error) {
+		n := callFrom(ctx).noted("login", true)
+		n.username = strings.ToLower(strings.TrimSpace(in.Body.Username))
+		if u, err := a.Store.UserByName(ctx, n.username); err == nil {
+			n.tenant = u.TenantID
+		}
 		g, err := a.Auth.Login(ctx, in.Body.Username, in.Body.Password, callFrom(ctx).remote)
 		if err != nil {
 			return nil, err
@@ -58,7 +64,7 @@ func (a *API) registerAuth() {
 
 	register(a, route{
 		id: "refresh", method: http.MethodPost, path: "/api/v1/auth/refresh", tag: "Authentication",
-		summary: "Get a new access token", open: true, security: "refreshToken", class: limit.Auth,
+		summary: "Get a new access token", open: true, security: "refreshToken", class: limit.Auth, reads: true,
 		description: "Takes the refresh token in the Authorization header, and no body. The refresh token stays good.",
 		errors:      []int{401},
 	}, func(ctx context.Context, in *struct {

@@ -96,6 +96,7 @@ func (a *API) runBatch(c *echo.Context) error {
 	case len(request.Operations) > maxOperations:
 		return invalid("operations", "has %d operations; a batch may have %d", len(request.Operations), maxOperations)
 	}
+	callFrom(c.Request().Context()).noted("batch", true).systemID = request.SystemID
 	b := batchPlan{api: a, c: c, request: &request, systems: map[string]*bridge.System{}}
 	planned := make([]plannedOperation, len(request.Operations))
 	items := make([]bridge.BatchItem, len(request.Operations))

@@ -52,6 +52,10 @@ var crudActions = map[string]crudAction{
 	"delete": {needs: []string{"record_id"}, takes: []string{"context"}, run: crudDelete},
 }
 
+// crudVerbs are what the audit log calls the actions: the names that the same
+// have as operations.
+var crudVerbs = map[string]string{"create": "create", "read": "read", "update": "write", "delete": "unlink"}
+
 func (a *API) runCRUD(c *echo.Context) error {
 	if err := a.identify(c, false); err != nil {
 		return err
@@ -68,6 +72,11 @@ func (a *API) runCRUD(c *echo.Context) error {
 	action, err := crudActionOf(&request, given)
 	if err != nil {
 		return err
+	}
+	n := callFrom(c.Request().Context()).noted(crudVerbs[request.Action], request.Action != "read")
+	n.systemID, n.model = c.Param("system_id"), request.Model
+	if !request.RecordID.IsZero() {
+		n.ids = []adapter.ID{request.RecordID}
 	}
 	if err := a.limited(callFrom(c.Request().Context()), crudClasses[request.Action]); err != nil {
 		return err

@@ -140,7 +140,7 @@ func (a *API) registerMigrate() {
 	})
 
 	register(a, route{
-		id: "migratePlan", method: http.MethodPost, path: path + "/plan", tag: tag,
+		reads: true, id: "migratePlan", method: http.MethodPost, path: path + "/plan", tag: tag,
 		summary: "Show what a migration would do", description: "What each step removes, renames and converts, and what to look at.",
 		errors: failures,
 	}, func(ctx context.Context, in *planInput) (*body[migrate.Description], error) {
@@ -156,7 +156,7 @@ func (a *API) registerMigrate() {
 	})
 
 	register(a, route{
-		id: "migrateCoverage", method: http.MethodPost, path: path + "/coverage", tag: tag,
+		reads: true, id: "migrateCoverage", method: http.MethodPost, path: path + "/coverage", tag: tag,
 		summary: "Hold a migration against the schemas of both versions",
 		description: "Every field's fate, what fills every required field of the new version, and what would be refused. " +
 			"The schemas are those of the systems where they are of these versions, otherwise those of Odoo Community.",
@@ -178,7 +178,7 @@ func (a *API) registerMigrate() {
 	})
 
 	register(a, route{
-		id: "migrateDiff", method: http.MethodPost, path: path + "/diff", tag: tag,
+		reads: true, id: "migrateDiff", method: http.MethodPost, path: path + "/diff", tag: tag,
 		summary: "Show what becomes of records, field by field", description: "Nothing is written. Fields that pass through unchanged are left out.",
 		errors: failures,
 	}, func(ctx context.Context, in *diffInput) (*body[diffOutput], error) {

@@ -99,7 +99,15 @@ func (a *API) runOperation(c *echo.Context) error {
 	if _, err := operationShape.decode(body, request); err != nil {
 		return err
 	}
-	if err := a.limited(callFrom(c.Request().Context()), classOf(bridge.EffectOf(c.Param("operation"), request.Method))); err != nil {
+	effect := bridge.EffectOf(c.Param("operation"), request.Method)
+	who := callFrom(c.Request().Context())
+	action := c.Param("operation")
+	if request.Method != "" {
+		action = request.Method
+	}
+	n := who.noted(clipTo(action, 100), effect != bridge.Reads)
+	n.systemID, n.model, n.ids = c.Param("system_id"), request.Model, request.IDs
+	if err := a.limited(who, classOf(effect)); err != nil {
 		return err
 	}
 	sys, err := a.spoken(c)
