@@ -97,11 +97,12 @@ func New(c Config) *API {
 	if len(c.CORSOrigins) > 0 {
 		a.echo.Use(middleware.CORSWithConfig(middleware.CORSConfig{
 			AllowOrigins:  c.CORSOrigins,
-			AllowHeaders:  []string{"Authorization", "Content-Type", "Accept", "X-Request-ID", versionHeader},
-			ExposeHeaders: []string{"X-Request-ID", "X-Response-Time", "Retry-After", "Location", versionHeader, "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"},
+			AllowHeaders:  []string{"Authorization", "Content-Type", "Accept", "X-Request-ID", versionHeader, idempotencyHeader, "If-Match", "If-None-Match"},
+			ExposeHeaders: []string{"X-Request-ID", "X-Response-Time", "Retry-After", "Location", "ETag", versionHeader, replayedHeader, "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"},
 			MaxAge:        3600,
 		}))
 	}
+	a.echo.Use(a.idempotent)
 	a.huma = huma.NewAPI(a.spec(), humaEcho{a.echo})
 	a.registerAuth()
 	a.registerSystems()
