@@ -116,17 +116,22 @@ func (c *Code) Variants() []string {
 				add(c.GTIN[zeros:])
 			}
 		}
-		if c.GTIN[0] != '0' {
-			// The number of a carton holds that of its pieces: the first digit
-			// says how they are packed, and the check digit is another.
-			inner := c.GTIN[1:13]
-			add(inner + string(CheckDigit(inner)))
-		}
 	}
 	if c.Kind == GS1 {
 		add(c.Text)
 	}
 	return list
+}
+
+// Piece is the number of the pieces in a carton, "" for a code that is no
+// carton's: the number of a carton holds it, but for the first digit, which says
+// how they are packed, and for the check digit.
+func (c *Code) Piece() string {
+	if c.GTIN == "" || c.GTIN[0] == '0' {
+		return ""
+	}
+	inner := c.GTIN[1:13]
+	return inner + string(CheckDigit(inner))
 }
 
 // CheckDigit is the last digit of a GTIN, SSCC or GLN whose other digits are

@@ -80,13 +80,21 @@ func TestVariants(t *testing.T) {
 		"036000291452":              {"036000291452", "0036000291452", "00036000291452"},
 		"0036000291452":             {"0036000291452", "036000291452", "00036000291452"},
 		"96385074":                  {"96385074", "0000096385074", "000096385074", "00000096385074"},
-		"10614141000415":            {"10614141000415", "0614141000418"},
+		"10614141000415":            {"10614141000415"},
 		"(01)09506000134352(10)AB1": {"9506000134352", "09506000134352", "(01)09506000134352(10)AB1"},
 		"SHELF-7":                   {"SHELF-7"},
 	} {
 		c, err := barcode.Parse(scanned)
 		require.NoError(t, err)
 		assert.Equal(t, want, c.Variants(), scanned)
+	}
+}
+
+func TestPiecesOfACarton(t *testing.T) {
+	for scanned, want := range map[string]string{"10614141000415": "0614141000418", "6281000000120": "", "(01)19506000134359": "9506000134352", "x": ""} {
+		c, err := barcode.Parse(scanned)
+		require.NoError(t, err)
+		assert.Equal(t, want, c.Piece(), scanned)
 	}
 }
 

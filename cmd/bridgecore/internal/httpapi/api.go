@@ -110,6 +110,7 @@ func New(c Config) *API {
 	a.registerCRUD()
 	a.registerBatch()
 	a.registerOperations()
+	a.registerBarcode()
 	a.registerMigrate()
 	a.registerCache()
 	a.registerAudit()
@@ -286,6 +287,7 @@ func (a *API) spec() huma.Config {
 				{Name: "Records", Description: "Create, read, update and delete records of any model."},
 				{Name: "Odoo", Description: "Odoo's own operations, the same for every version."},
 				{Name: "Migration", Description: "Records carried from one version to another."},
+				{Name: "Barcodes", Description: "Products, packagings, lots and locations by what a scanner reads; labels."},
 				{Name: "Audit", Description: "Who did what."},
 				{Name: "Cache", Description: "What is kept of a system's answers."},
 				{Name: "Health", Description: "For load balancers and people."},
