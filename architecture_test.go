@@ -33,7 +33,7 @@ func floor(pkg string) int {
 		// Test beds come above what they test with: odootest and adaptertest
 		// are rooms of the adapter floor.
 		{"adapter/", 3}, {"migrate/odoo", 3},
-		{"mapping", 2}, {"migrate", 2}, {"cache", 2}, {"breaker", 2},
+		{"barcode", 2}, {"mapping", 2}, {"migrate", 2}, {"cache", 2}, {"breaker", 2},
 		{"adapter", 1},
 	} {
 		if rel == room.prefix || strings.HasPrefix(rel, strings.TrimSuffix(room.prefix, "/")+"/") {
@@ -59,9 +59,10 @@ func room(pkg string) string {
 
 // only lists which of our packages may import a dependency.
 var only = map[string][]string{
-	"github.com/redis/go-redis":   {"cache"},
+	"github.com/redis/go-redis":   {"cache", "cmd"},
 	"github.com/maypok86/otter":   {"cache", "cmd"},
 	"github.com/sony/gobreaker":   {"breaker"},
+	"github.com/boombuler":        {"barcode"},
 	"github.com/kolo/xmlrpc":      {"adapter/odoo"},
 	"golang.org/x/oauth2":         {"adapter/salesforce", "adapter/sap"},
 	"github.com/labstack/echo":    {"cmd"},

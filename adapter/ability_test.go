@@ -186,6 +186,14 @@ func (s *shelf) CreateMany(_ context.Context, _ string, values []adapter.Record)
 	return ids, nil
 }
 
+func (s *shelf) Create(ctx context.Context, model string, values adapter.Record) (adapter.ID, error) {
+	ids, err := s.CreateMany(ctx, model, []adapter.Record{values})
+	if err != nil {
+		return adapter.ID{}, err
+	}
+	return ids[0], nil
+}
+
 func TestCreateEachFindsTheBadOnes(t *testing.T) {
 	values := make([]adapter.Record, 250)
 	for i := range values {

@@ -39,7 +39,13 @@ func CreateEach(ctx context.Context, a Adapter, model string, values []Record) (
 	}
 	if c, ok := a.(BatchCreator); ok {
 		most = eachChunk
-		e.create = func(values []Record) ([]ID, error) { return c.CreateMany(ctx, model, values) }
+		one := e.create
+		e.create = func(values []Record) ([]ID, error) {
+			if len(values) == 1 {
+				return one(values) // whose errors don't say which record they are about
+			}
+			return c.CreateMany(ctx, model, values)
+		}
 	}
 	for from := 0; from < len(values); from += most {
 		e.run(from, min(from+most, len(values)))

@@ -22,6 +22,37 @@ type Observer interface {
 	Breaker(e BreakerEvent)
 }
 
+// Observers tells several observers.
+type Observers []Observer
+
+// Upstream tells all.
+func (o Observers) Upstream(ctx context.Context, e UpstreamEvent) {
+	for _, one := range o {
+		one.Upstream(ctx, e)
+	}
+}
+
+// Lookup tells all.
+func (o Observers) Lookup(ctx context.Context, e LookupEvent) {
+	for _, one := range o {
+		one.Lookup(ctx, e)
+	}
+}
+
+// Changed tells all.
+func (o Observers) Changed(ctx context.Context, e ChangeEvent) {
+	for _, one := range o {
+		one.Changed(ctx, e)
+	}
+}
+
+// Breaker tells all.
+func (o Observers) Breaker(e BreakerEvent) {
+	for _, one := range o {
+		one.Breaker(e)
+	}
+}
+
 // UpstreamEvent is one call that was made to a system.
 type UpstreamEvent struct {
 	Tenant, System, Kind string

@@ -161,3 +161,19 @@ func appendString(dst []byte, s string) []byte {
 	b, _ := json.Marshal(s)
 	return append(dst, b...)
 }
+
+// Connected tells how many systems are connected, by their kind.
+func (b *Bridge) Connected() map[string]int {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	count := make(map[string]int, len(b.config.Openers))
+	for kind := range b.config.Openers {
+		count[kind] = 0
+	}
+	for _, l := range b.links {
+		if _, ok := l.info(); ok {
+			count[l.config.Kind]++
+		}
+	}
+	return count
+}

@@ -53,6 +53,10 @@ type commands struct {
 	TestRules testRulesCommand `cmd:"" help:"Run the tests that stand beside the rules of packs."`
 	Packs     packsCommand     `cmd:"" help:"List the rule packs."`
 
+	Audit  auditCommands  `cmd:"" help:"Verify the audit log, delete what is old."`
+	Config configCommands `cmd:"" help:"Check the configuration."`
+	Health healthCommand  `cmd:"" help:"Ask the server on this machine whether it is alive."`
+
 	Keygen  keygenCommand  `cmd:"" help:"Print a new Fernet key for ENCRYPTION_KEY."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 

@@ -14,12 +14,15 @@ import (
 	"github.com/bridgecore/bridgecore/breaker"
 	"github.com/bridgecore/bridgecore/bridge"
 	"github.com/bridgecore/bridgecore/cache"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/audit"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/config"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/httpapi"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/telemetry"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
 )
 
@@ -74,6 +77,10 @@ type server struct {
 	keeper *systems.Keeper
 	bridge *bridge.Bridge
 	api    *httpapi.API
+	limits httpapi.Limits
+
+	metrics *telemetry.Metrics // nil for none
+	audit   *audit.Log         // nil for none
 }
 
 // assemble puts a server together. The secrets of c are filled.
@@ -87,7 +94,12 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 	if s.vault, err = vault.New(c.EncryptionKey); err != nil {
 		return nil, config.Errors{fmt.Errorf("ENCRYPTION_KEY: %w", err)}
 	}
-	if s.store, err = openStore(ctx, c); err != nil {
+	var measured func(string, time.Duration)
+	if c.MetricsAddress != config.MetricsOff {
+		s.metrics = telemetry.New(s.connected)
+		measured = s.metrics.Query
+	}
+	if s.store, err = openStore(ctx, c, measured); err != nil {
 		return nil, err
 	}
 	var checkCache func(context.Context) error
@@ -96,8 +108,19 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 	}
 	guard := netguard.Guard{Allowed: c.AllowedPrivateNetworks, Private: c.Environment == config.Development}
 	s.keeper = systems.NewKeeper(s.store, s.vault, log)
-	s.bridge, err = bridge.New(bridge.Config{
-		Source: systems.Source(s.store, s.vault), Openers: systems.Openers(guard, s.keeper), Lenses: systems.Lenses(),
+	var observers bridge.Observers
+	if s.metrics != nil {
+		observers = append(observers, s.metrics)
+	}
+	if c.AuditPolicy != config.AuditOff {
+		s.audit = audit.New(audit.Config{
+			Store: s.store, Values: c.AuditValues, Key: s.vault.Derive("audit values"), BestEffort: c.AuditPolicy == config.AuditBestEffort, Log: log,
+		})
+		observers = append(observers, httpapi.Changes{Log: s.audit})
+	}
+	s.bridge, err = bridge.New(bridge.Config{ //nolint:contextcheck // it lives longer than the start
+		Observer: observers,
+		Source:   systems.Source(s.store, s.vault), Openers: systems.Openers(guard, s.keeper), Lenses: systems.Lenses(),
 		Cache: s.cache, RecordTTL: c.CacheTTL.Duration(), Logger: log,
 		Breaker: breaker.Settings{Failures: c.FailureThreshold, Cooldown: c.RecoveryTimeout.Duration()},
 	})
@@ -109,6 +132,9 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 		AccessLifetime:  time.Duration(c.AccessTokenMinutes) * time.Minute,
 		RefreshLifetime: time.Duration(c.RefreshTokenDays) * 24 * time.Hour,
 	})
+	if s.limits, err = openLimits(c, log); err != nil {
+		return nil, err
+	}
 	appVersion := c.AppVersion
 	if appVersion == "" {
 		appVersion = version()
@@ -116,6 +142,9 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 	s.api = httpapi.New(httpapi.Config{ //nolint:contextcheck // its handlers have the requests' contexts
 		Store: s.store, Auth: s.auth, Vault: s.vault, Bridge: s.bridge, CheckCache: checkCache, Guard: guard,
 		Log: log, Name: c.AppName, Version: appVersion, Environment: string(c.Environment),
+		Auditing: httpapi.Auditing{Log: s.audit, Reads: c.AuditReads},
+		Metrics:  s.metrics, MetricsElsewhere: c.MetricsAddress != "",
+		Limits: s.limits, TrustedProxies: c.TrustedProxies,
 		CORSOrigins: c.CORSOrigins, MaxBody: c.MaxBodyBytes, Timeout: c.RequestTimeout.Duration(),
 	})
 	return s, nil
@@ -132,6 +161,31 @@ func openCache(c *config.Config, log *slog.Logger) (_ *cache.Cache, check func(c
 		return nil, nil, config.Errors{fmt.Errorf("REDIS_URL: %w", err)}
 	}
 	return cache.New(cache.NewTwoLevel(redis, cache.TwoLevelConfig{})), redis.Ping, nil
+}
+
+// connected is asked at every scrape.
+func (s *server) connected() map[string]int {
+	if s.bridge == nil {
+		return nil
+	}
+	return s.bridge.Connected()
+}
+
+// openLimits counts requests in the process, or in Redis where there is one, so
+// that several servers count together.
+func openLimits(c *config.Config, log *slog.Logger) (httpapi.Limits, error) {
+	if !c.RateLimitEnabled {
+		return httpapi.Limits{}, nil
+	}
+	rates := limit.Documented().Over(limit.Rates{limit.Default: c.RateLimitPerMinute}).Over(c.RateLimits)
+	if c.RedisURL.IsZero() {
+		return httpapi.Limits{Limiter: limit.NewLocal(nil), Rates: rates}, nil
+	}
+	shared, err := limit.NewShared(c.RedisURL.Reveal(), "bridgecore:limit:", log)
+	if err != nil {
+		return httpapi.Limits{}, config.Errors{fmt.Errorf("REDIS_URL: %w", err)}
+	}
+	return httpapi.Limits{Limiter: shared, Rates: rates}, nil
 }
 
 // firstUser makes the user that the configuration names for an empty database,
@@ -167,6 +221,12 @@ func (s *server) serve(ctx context.Context, listener net.Listener) error {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(listener) }()
+	stopMetrics, err := s.serveMetrics(ctx)
+	if err != nil {
+		return errors.Join(err, web.Close())
+	}
+	defer stopMetrics()
+	go s.forget(ctx)
 	select {
 	case err := <-failed:
 		return err
@@ -186,6 +246,55 @@ func (s *server) serve(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
+// serveMetrics serves /metrics at an address of its own, if it has one, to the
+// very end.
+func (s *server) serveMetrics(ctx context.Context) (stop func(), err error) {
+	address := s.config.MetricsAddress
+	if address == "" || s.metrics == nil {
+		return func() {}, nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen at METRICS_ADDRESS: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.metrics.Handler())
+	web := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = web.Serve(listener)
+	}()
+	s.log.Info("serving metrics", "address", listener.Addr().String())
+	return func() {
+		_ = web.Close()
+		<-done
+	}, nil
+}
+
+// forget deletes audit entries that are older than they are kept, once a day.
+func (s *server) forget(ctx context.Context) {
+	days := s.config.AuditRetentionDays
+	if s.audit == nil || days == 0 {
+		return
+	}
+	daily := time.NewTicker(24 * time.Hour)
+	defer daily.Stop()
+	for {
+		n, err := s.store.PurgeAudit(ctx, time.Now().AddDate(0, 0, -days))
+		if err != nil && ctx.Err() == nil {
+			s.report("delete old audit entries", err)
+		} else if n > 0 {
+			s.log.Info("deleted old audit entries", "count", n)
+		}
+		select {
+		case <-daily.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // close frees everything, the last opened first.
 func (s *server) close() {
 	if s.bridge != nil {
@@ -194,6 +303,12 @@ func (s *server) close() {
 	s.keeper.Close()
 	if s.cache != nil {
 		s.report("close the cache", s.cache.Close())
+	}
+	if s.audit != nil {
+		s.report("write the audit log", s.audit.Close())
+	}
+	if closer, ok := s.limits.Limiter.(io.Closer); ok {
+		s.report("close the rate limits' Redis", closer.Close())
 	}
 	if s.store != nil {
 		s.report("close the database", s.store.Close())

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"golang.org/x/term"
 
@@ -145,17 +146,17 @@ func (w world) open(ctx context.Context) (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openStore(ctx, c)
+	return openStore(ctx, c, nil)
 }
 
-func openStore(ctx context.Context, c *config.Config) (*store.Store, error) {
+func openStore(ctx context.Context, c *config.Config, onQuery func(operation string, took time.Duration)) (*store.Store, error) {
 	db, err := config.ParseDatabaseURL(c.DatabaseURL, c.DataDir)
 	if err != nil {
 		return nil, err
 	}
 	return store.Open(ctx, store.Options{
 		Driver: db.Driver, DSN: db.DSN.Reveal(),
-		MaxIdle: c.DBPoolSize, MaxOpen: c.DBPoolSize + c.DBMaxOverflow,
+		MaxIdle: c.DBPoolSize, MaxOpen: c.DBPoolSize + c.DBMaxOverflow, OnQuery: onQuery,
 	})
 }
 

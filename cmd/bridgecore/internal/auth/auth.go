@@ -20,6 +20,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"github.com/bridgecore/bridgecore/adapter"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
 )
@@ -40,6 +41,8 @@ type Identity struct {
 	Username  string
 	Role      store.Role
 	SessionID string
+	// Limits are the tenant's own requests a minute, by class.
+	Limits limit.Rates
 }
 
 // IsAdmin reports whether the caller may change the tenant's systems.

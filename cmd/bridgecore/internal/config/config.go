@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"net/url"
 	"path/filepath"
@@ -18,6 +19,8 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/audit"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
 )
 
@@ -51,6 +54,25 @@ type Config struct {
 	AccessTokenMinutes int `env:"ACCESS_TOKEN_EXPIRE_MINUTES" envDefault:"30"`
 	RefreshTokenDays   int `env:"REFRESH_TOKEN_EXPIRE_DAYS" envDefault:"7"`
 
+	// AuditPolicy says whether a change is acknowledged that could not be
+	// recorded; off records nothing.
+	AuditPolicy        AuditPolicy  `env:"AUDIT_POLICY" envDefault:"required"`
+	AuditReads         bool         `env:"AUDIT_READS" envDefault:"false"`        // what changes nothing too
+	AuditValues        audit.Values `env:"AUDIT_VALUES" envDefault:"names"`       // names or hashes: what is kept of values
+	AuditRetentionDays int          `env:"AUDIT_RETENTION_DAYS" envDefault:"365"` // 0 keeps entries for ever
+
+	// MetricsAddress is an address of their own for /metrics, such as
+	// 127.0.0.1:9464; "" serves them with everything else, "off" nowhere.
+	MetricsAddress string `env:"METRICS_ADDRESS"`
+
+	// RateLimits are requests a minute by class, over the documented ones;
+	// RateLimitPerMinute is for what belongs to no class.
+	RateLimitEnabled   bool        `env:"RATE_LIMIT_ENABLED" envDefault:"true"`
+	RateLimitPerMinute int         `env:"RATE_LIMIT_PER_MINUTE" envDefault:"60"`
+	RateLimits         limit.Rates `env:"RATE_LIMITS"`
+	// TrustedProxies are proxies whose X-Forwarded-For is believed.
+	TrustedProxies Prefixes `env:"TRUSTED_PROXIES"`
+
 	CORSOrigins List `env:"CORS_ORIGINS"` // a JSON list, or separated by commas; "*" for any
 
 	// AllowedPrivateNetworks are address ranges that connected systems may be
@@ -70,6 +92,19 @@ type Config struct {
 	// an empty database.
 	AdminPassword vault.Secret `env:"BRIDGECORE_ADMIN_PASSWORD"`
 }
+
+// AuditPolicy is what becomes of changes that can't be recorded.
+type AuditPolicy string
+
+// The policies.
+const (
+	AuditRequired   AuditPolicy = "required"    // they are not acknowledged
+	AuditBestEffort AuditPolicy = "best_effort" // they are, and the log says so
+	AuditOff        AuditPolicy = "off"         // nothing is recorded
+)
+
+// MetricsOff is the METRICS_ADDRESS of a server without metrics.
+const MetricsOff = "off"
 
 // Environment is where the server runs. Everything but development must bring
 // its own secrets and keep out of private networks.
@@ -248,6 +283,14 @@ func (c *Config) check() Errors {
 	add(c.MaxBodyBytes >= 1024, "MAX_BODY_BYTES: must be at least 1024, not %d", c.MaxBodyBytes)
 	add(c.RequestTimeout.Duration() >= time.Second, "REQUEST_TIMEOUT: must be at least 1 second")
 	add(c.FailureThreshold > 0, "FAILURE_THRESHOLD: must be at least 1, not %d", c.FailureThreshold)
+	add(slices.Contains([]AuditPolicy{AuditRequired, AuditBestEffort, AuditOff}, c.AuditPolicy), "AUDIT_POLICY: must be required, best_effort or off, not %q", c.AuditPolicy)
+	add(c.AuditValues == audit.Names || c.AuditValues == audit.Hashes, "AUDIT_VALUES: must be names or hashes, not %q", c.AuditValues)
+	add(c.AuditRetentionDays >= 0, "AUDIT_RETENTION_DAYS: must not be negative; 0 keeps entries for ever")
+	if c.MetricsAddress != "" && c.MetricsAddress != MetricsOff {
+		_, _, err := net.SplitHostPort(c.MetricsAddress)
+		add(err == nil, "METRICS_ADDRESS: must read like 127.0.0.1:9464, or be off")
+	}
+	add(c.RateLimitPerMinute >= 0, "RATE_LIMIT_PER_MINUTE: must not be negative; 0 is no limit")
 	add(c.CacheTTL > 0, "CACHE_TTL: must be at least 1 second")
 	add(c.RecoveryTimeout > 0, "RECOVERY_TIMEOUT: must be at least 1 second")
 	add(c.JWTAlgorithm == "HS256", "JWT_ALGORITHM: only HS256 is supported, not %q", c.JWTAlgorithm)

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -25,8 +26,10 @@ import (
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/bridge"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/telemetry"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
 )
 
@@ -45,6 +48,17 @@ type Config struct {
 	Name        string       // of the service, as /health tells it
 	Version     string       // of the program
 	Environment string       // as /health tells it
+
+	// Auditing says what is recorded of requests.
+	Auditing Auditing
+	// Metrics count what is served; nil for none. They are served at /metrics
+	// unless MetricsElsewhere.
+	Metrics          *telemetry.Metrics
+	MetricsElsewhere bool
+	// Limits bound what each caller may ask for.
+	Limits Limits
+	// TrustedProxies are those whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 
 	CORSOrigins []string      // "*" for any; none turns CORS off
 	MaxBody     int64         // bytes of a request's body; 0 for 1 MiB
@@ -83,27 +97,32 @@ func New(c Config) *API {
 	if len(c.CORSOrigins) > 0 {
 		a.echo.Use(middleware.CORSWithConfig(middleware.CORSConfig{
 			AllowOrigins:  c.CORSOrigins,
-			AllowHeaders:  []string{"Authorization", "Content-Type", "Accept", "X-Request-ID", versionHeader},
-			ExposeHeaders: []string{"X-Request-ID", "X-Response-Time", "Retry-After", "Location", versionHeader},
+			AllowHeaders:  []string{"Authorization", "Content-Type", "Accept", "X-Request-ID", versionHeader, idempotencyHeader, "If-Match", "If-None-Match"},
+			ExposeHeaders: []string{"X-Request-ID", "X-Response-Time", "Retry-After", "Location", "ETag", versionHeader, replayedHeader, "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"},
 			MaxAge:        3600,
 		}))
 	}
+	a.echo.Use(a.idempotent)
 	a.huma = huma.NewAPI(a.spec(), humaEcho{a.echo})
 	a.registerAuth()
 	a.registerSystems()
 	a.registerStatus()
 	a.registerCRUD()
+	a.registerBatch()
 	a.registerOperations()
+	a.registerBarcode()
 	a.registerMigrate()
 	a.registerCache()
+	a.registerAudit()
 	a.registerHealth()
+	a.registerMetrics()
 	a.registerDocs()
 
 	compressed, err := gzhttp.NewWrapper(gzhttp.MinSize(1000), gzhttp.EnableZstd(false))
 	if err != nil {
 		panic(err) //nolint:forbidigo // the options are constant
 	}
-	a.handler = &frame{next: compressed(a.echo), timeout: c.Timeout, log: c.Log}
+	a.handler = &frame{next: compressed(a.echo), timeout: c.Timeout, log: c.Log, trusted: c.TrustedProxies, metrics: c.Metrics, audit: c.Auditing}
 	return a
 }
 
@@ -126,7 +145,18 @@ type route struct {
 	security string // the scheme to document; "" for the access token
 	admin    bool   // needs the role admin
 	errors   []int  // statuses of errors, besides those that every operation has
+	// class is how the operation is limited; "" for limit.Default, none for not
+	// at all.
+	class limit.Class
+	reads bool // a POST that changes nothing
 }
+
+// changes reports whether the operation may change something, by its method.
+func (r *route) changes() bool { return r.method != http.MethodGet && !r.reads }
+
+// none is the class of what is not limited: probes and the API's own
+// description.
+const none limit.Class = "none"
 
 // operation returns what huma wants to know about the route.
 func (a *API) operation(r route) huma.Operation {
@@ -145,6 +175,28 @@ func (a *API) operation(r route) huma.Operation {
 		op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 			c := ctx.(*humaContext).c
 			if err := a.identify(c, r.admin); err != nil {
+				writeProblem(c.Response(), c.Request(), problemOf(err))
+				return
+			}
+			next(ctx)
+		})
+	}
+	if changes := r.changes(); changes || r.class != none && !r.open {
+		op.Middlewares = append(huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
+			c := ctx.(*humaContext).c
+			callFrom(c.Request().Context()).noted(r.id, changes).systemID = c.Param("system_id")
+			next(ctx)
+		}}, op.Middlewares...)
+	}
+	class := r.class
+	if class == "" {
+		class = limit.Default
+	}
+	if class != none {
+		op.Errors = append(op.Errors, http.StatusTooManyRequests)
+		op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
+			c := ctx.(*humaContext).c
+			if err := a.limited(callFrom(c.Request().Context()), class); err != nil {
 				writeProblem(c.Response(), c.Request(), problemOf(err))
 				return
 			}
@@ -235,6 +287,8 @@ func (a *API) spec() huma.Config {
 				{Name: "Records", Description: "Create, read, update and delete records of any model."},
 				{Name: "Odoo", Description: "Odoo's own operations, the same for every version."},
 				{Name: "Migration", Description: "Records carried from one version to another."},
+				{Name: "Barcodes", Description: "Products, packagings, lots and locations by what a scanner reads; labels."},
+				{Name: "Audit", Description: "Who did what."},
 				{Name: "Cache", Description: "What is kept of a system's answers."},
 				{Name: "Health", Description: "For load balancers and people."},
 			},
@@ -265,6 +319,19 @@ func (a *API) registerDocs() {
 	}
 	a.echo.GET("/docs", serve)
 	a.echo.GET("/docs/*", serve)
+}
+
+// registerMetrics serves the metrics to Prometheus, which wants no JSON and no
+// token: keep the path from the outside, or give it an address of its own.
+func (a *API) registerMetrics() {
+	if a.Metrics == nil || a.MetricsElsewhere {
+		return
+	}
+	page := a.Metrics.Handler()
+	a.echo.GET("/metrics", func(c *echo.Context) error {
+		page.ServeHTTP(c.Response(), c.Request())
+		return nil
+	})
 }
 
 // remoteHost is the address of whoever is at the other end of the connection,

@@ -17,6 +17,7 @@ import (
 	"github.com/bridgecore/bridgecore/adapter/odoo/odootest"
 	"github.com/bridgecore/bridgecore/bridge"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/httpapi"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 )
 
 const benchmarkRequest = `{"model":"product.product","domain":[["sale_ok","=",true]],"fields":["id","name","list_price"],"limit":10}`
@@ -184,3 +185,35 @@ type discard struct{ header http.Header }
 func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
+
+// BenchmarkWatched compares a cached read with limits, audit (reads included)
+// and metrics with one without. costs-% is what they add together; the aim is
+// less than 25.
+func BenchmarkWatched(b *testing.B) {
+	sim := startOdoo(b, "17.0")
+	shotOf := func(options ...option) *shot {
+		e := newEnv(b, append([]option{quiet}, options...)...)
+		e.register("admin", "main", sim)
+		s := newShot(e.url+odoo+"search_read", "Bearer "+e.tokens["clerk"], benchmarkRequest)
+		s.fire(b)
+		require.Contains(b, string(s.fire(b)), `"cached":true`)
+		return s
+	}
+	_, audited := withAudit(b, false)
+	watched := shotOf(withMetrics(true), audited, func(c *httpapi.Config, bc *bridge.Config) {
+		c.Limits = httpapi.Limits{Limiter: limit.NewLocal(nil), Rates: limit.Rates{limit.Default: 100_000_000}}
+		bc.Observer = bridge.Observers{c.Metrics, bc.Observer}
+	})
+	plain := shotOf()
+	var took [2]time.Duration
+	const turn = 200
+	for b.Loop() {
+		for i, s := range []*shot{watched, plain} {
+			start := time.Now()
+			parallel(turn, func() { s.fire(b) })
+			took[i] += time.Since(start)
+		}
+	}
+	b.ReportMetric(100*(took[0].Seconds()/took[1].Seconds()-1), "costs-%")
+	b.ReportMetric(0, "ns/op")
+}

@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/telemetry"
 )
 
 // call is what the server knows about one request beside the request. It is
@@ -30,6 +33,13 @@ type call struct {
 	identity  *auth.Identity // nil before the token was checked
 	route     string         // the template of the path, "" where none matched
 	err       error          // for the log
+	code      string         // of the problem that is answered, "" for none
+
+	auditing Auditing
+	request  *http.Request
+	note     *note // what the audit log will say, nil for nothing
+	recorded bool
+	mute     bool // the answer was replaced: what is written of the old one goes nowhere
 
 	status int
 	bytes  int64
@@ -121,6 +131,10 @@ func (c *call) WriteHeader(status int) {
 	}
 	if status >= 200 {
 		c.begun = true
+		if !c.record(status) {
+			c.replace(notRecorded())
+			return
+		}
 	}
 	c.status = status
 	var b [24]byte
@@ -130,10 +144,31 @@ func (c *call) WriteHeader(status int) {
 	c.ResponseWriter.WriteHeader(status)
 }
 
+// replace answers with a problem in place of what was about to be answered.
+func (c *call) replace(p *Problem) {
+	c.mute, c.status, c.code = true, p.Status, p.Info.Code
+	p.Instance, p.Info.RequestID = c.request.URL.EscapedPath(), c.requestID
+	body, _ := json.Marshal(p) // texts and numbers
+	h := c.Header()
+	for _, name := range [...]string{"Content-Encoding", "Etag", "Vary"} {
+		h.Del(name)
+	}
+	h.Set("Content-Type", p.ContentType(""))
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	c.ResponseWriter.WriteHeader(p.Status)
+	if c.request.Method != http.MethodHead {
+		n, _ := c.ResponseWriter.Write(body)
+		c.bytes += int64(n)
+	}
+}
+
 // Write is the answer's body.
 func (c *call) Write(b []byte) (int, error) {
 	if !c.begun {
 		c.WriteHeader(http.StatusOK)
+	}
+	if c.mute {
+		return len(b), nil
 	}
 	n, err := c.ResponseWriter.Write(b)
 	c.bytes += int64(n)
@@ -146,10 +181,13 @@ type frame struct {
 	next    http.Handler
 	timeout time.Duration
 	log     *slog.Logger
+	trusted []netip.Prefix // proxies
+	metrics *telemetry.Metrics
+	audit   Auditing
 }
 
 func (f *frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{ResponseWriter: w, requestID: requestID(r), remote: remoteHost(r), start: time.Now()}
+	c := &call{ResponseWriter: w, requestID: requestID(r), remote: remoteOf(r, f.trusted), start: time.Now(), auditing: f.audit, request: r}
 	c.parent, c.at = r.Context(), c.start.Add(f.timeout)
 	defer c.end()
 	c.header[0] = c.requestID
@@ -181,6 +219,10 @@ func (f *frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *frame) logged(c *call, r *http.Request) {
+	c.recordRead()
+	if f.metrics != nil {
+		f.metrics.Request(r.Method, c.route, c.status, time.Since(c.start))
+	}
 	level := slog.LevelInfo
 	switch {
 	case c.status == http.StatusInternalServerError:

@@ -17,6 +17,7 @@ import (
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/i18n"
 )
 
 // statuses is the one table from codes to HTTP.
@@ -260,15 +261,54 @@ func tooLarge(limit int64) *Problem {
 	return newProblem(http.StatusRequestEntityTooLarge, "", fmt.Sprintf("the body is larger than the limit of %d bytes", limit))
 }
 
+// wordsFor are the words in the language that a request asks for: by ?lang= or
+// Accept-Language.
+func wordsFor(r *http.Request) *i18n.Words {
+	lang := ""
+	if strings.Contains(r.URL.RawQuery, "lang=") {
+		lang = r.URL.Query().Get("lang")
+	}
+	return i18n.For(lang, r.Header.Get("Accept-Language"))
+}
+
+// translate puts what the code means in the caller's language before what went
+// wrong. That stays as it is: it may be the system's own text, which programs
+// look into.
+func (p *Problem) translate(w *i18n.Words) {
+	if w.Language == "en" {
+		return
+	}
+	key := "error_" + p.Info.Code
+	if !w.Has(key) {
+		return
+	}
+	text := w.T(key)
+	if !p.generic() {
+		text += ": " + p.Detail
+	}
+	p.Detail, p.Message, p.Info.Message = text, text, text
+	if p.headers == nil {
+		p.headers = http.Header{}
+	}
+	p.headers.Set("Content-Language", w.Language)
+}
+
+// generic reports whether the message says no more than the code.
+func (p *Problem) generic() bool {
+	return p.Detail == statusProblem(p.Status).Detail || p.Info.Code == codeBadCredentials || p.Status == http.StatusUnauthorized
+}
+
 // writeProblem answers with the problem, unless an answer was begun.
 func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	p.Instance = r.URL.EscapedPath()
+	p.translate(wordsFor(r))
 	if c := callFrom(r.Context()); c != nil {
 		p.Info.RequestID = c.requestID
 		c.err = p.cause
 		if c.begun {
 			return
 		}
+		c.code = p.Info.Code
 	}
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
@@ -298,9 +338,10 @@ func init() {
 		}
 		u := ctx.URL()
 		p.Instance = u.EscapedPath()
+		p.translate(i18n.For(ctx.Query("lang"), ctx.Header("Accept-Language")))
 		if c := callFrom(ctx.Context()); c != nil {
 			p.Info.RequestID = c.requestID
-			c.err = p.cause
+			c.err, c.code = p.cause, p.Info.Code
 		}
 		for name, values := range p.headers {
 			for _, value := range values {

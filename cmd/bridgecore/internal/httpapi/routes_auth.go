@@ -4,6 +4,9 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
+
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 )
 
 type loginInput struct {
@@ -42,11 +45,16 @@ type body[T any] struct{ Body T }
 func (a *API) registerAuth() {
 	register(a, route{
 		id: "login", method: http.MethodPost, path: "/api/v1/auth/login", tag: "Authentication",
-		summary: "Log in", open: true,
+		summary: "Log in", open: true, class: limit.Auth,
 		description: "Opens a session. An unknown user and a wrong password answer alike. After five failures of a user from one address, " +
 			"further tries are refused with 429 and Retry-After.",
 		errors: []int{400, 401, 413, 415, 422, 429},
 	}, func(ctx context.Context, in *loginInput) (*body[tokenPair], error) {
+		n := callFrom(ctx).noted("login", true)
+		n.username = strings.ToLower(strings.TrimSpace(in.Body.Username))
+		if u, err := a.Store.UserByName(ctx, n.username); err == nil {
+			n.tenant = u.TenantID
+		}
 		g, err := a.Auth.Login(ctx, in.Body.Username, in.Body.Password, callFrom(ctx).remote)
 		if err != nil {
 			return nil, err
@@ -56,7 +64,7 @@ func (a *API) registerAuth() {
 
 	register(a, route{
 		id: "refresh", method: http.MethodPost, path: "/api/v1/auth/refresh", tag: "Authentication",
-		summary: "Get a new access token", open: true, security: "refreshToken",
+		summary: "Get a new access token", open: true, security: "refreshToken", class: limit.Auth, reads: true,
 		description: "Takes the refresh token in the Authorization header, and no body. The refresh token stays good.",
 		errors:      []int{401},
 	}, func(ctx context.Context, in *struct {

@@ -52,6 +52,10 @@ var crudActions = map[string]crudAction{
 	"delete": {needs: []string{"record_id"}, takes: []string{"context"}, run: crudDelete},
 }
 
+// crudVerbs are what the audit log calls the actions: the names that the same
+// have as operations.
+var crudVerbs = map[string]string{"create": "create", "read": "read", "update": "write", "delete": "unlink"}
+
 func (a *API) runCRUD(c *echo.Context) error {
 	if err := a.identify(c, false); err != nil {
 		return err
@@ -67,6 +71,14 @@ func (a *API) runCRUD(c *echo.Context) error {
 	}
 	action, err := crudActionOf(&request, given)
 	if err != nil {
+		return err
+	}
+	n := callFrom(c.Request().Context()).noted(crudVerbs[request.Action], request.Action != "read")
+	n.systemID, n.model = c.Param("system_id"), request.Model
+	if !request.RecordID.IsZero() {
+		n.ids = []adapter.ID{request.RecordID}
+	}
+	if err := a.limited(callFrom(c.Request().Context()), crudClasses[request.Action]); err != nil {
 		return err
 	}
 	sys, err := a.spoken(c)
@@ -140,24 +152,9 @@ func crudRead(c *echo.Context, sys *bridge.System, r *crudRequest) error {
 	if err != nil {
 		return err
 	}
-	order, err := adapter.ParseOrder(r.Order)
+	reading, err := r.reading()
 	if err != nil {
 		return err
-	}
-	reading := bridge.Reading{Domain: r.Domain, Expand: r.Expand}
-	reading.Query = adapter.Query{Model: r.Model, Fields: r.Fields, Order: order, Offset: r.Offset}
-	switch r.Format {
-	case "", "odoo":
-	case "plain":
-		reading.Plain = true
-	default:
-		return invalid("format", "must be odoo or plain")
-	}
-	if r.Limit != nil {
-		reading.Limit = *r.Limit
-	}
-	if r.Cursor != nil {
-		reading.Cursor = *r.Cursor
 	}
 	answer, err := sys.Read(c.Request().Context(), reading)
 	if err != nil {
@@ -169,6 +166,30 @@ func crudRead(c *echo.Context, sys *bridge.System, r *crudRequest) error {
 	tail := append(appendAside(make([]byte, 0, 128), &answer), '}', '\n')
 	writeParts(c.Response(), []byte(`{"success":true,"result":`), answer.Result, tail)
 	return nil
+}
+
+// reading is what a read of /crud asks for.
+func (r *crudRequest) reading() (bridge.Reading, error) {
+	reading := bridge.Reading{Domain: r.Domain, Expand: r.Expand}
+	order, err := adapter.ParseOrder(r.Order)
+	if err != nil {
+		return reading, err
+	}
+	reading.Query = adapter.Query{Model: r.Model, Fields: r.Fields, Order: order, Offset: r.Offset}
+	switch r.Format {
+	case "", "odoo":
+	case "plain":
+		reading.Plain = true
+	default:
+		return reading, invalid("format", "must be odoo or plain")
+	}
+	if r.Limit != nil {
+		reading.Limit = *r.Limit
+	}
+	if r.Cursor != nil {
+		reading.Cursor = *r.Cursor
+	}
+	return reading, nil
 }
 
 // scoped returns the system in the scope that the request asks for.

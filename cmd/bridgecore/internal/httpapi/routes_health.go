@@ -29,21 +29,21 @@ type readyOutput struct {
 
 func (a *API) registerHealth() {
 	register(a, route{
-		id: "health", method: http.MethodGet, path: "/health", tag: "Health", open: true,
+		id: "health", method: http.MethodGet, path: "/health", tag: "Health", open: true, class: none,
 		summary: "The service", description: "Who answers here.",
 	}, func(context.Context, *struct{}) (*body[health], error) {
 		return &body[health]{health{"healthy", time.Now().UTC().Truncate(time.Millisecond), a.Name, a.Environment}}, nil
 	})
 
 	register(a, route{
-		id: "livez", method: http.MethodGet, path: "/livez", tag: "Health", open: true,
+		id: "livez", method: http.MethodGet, path: "/livez", tag: "Health", open: true, class: none,
 		summary: "Is the process alive", description: "Asks nothing else. Restart the process if this does not answer.",
 	}, func(context.Context, *struct{}) (*body[live], error) {
 		return &body[live]{live{"alive"}}, nil
 	})
 
 	register(a, route{
-		id: "readyz", method: http.MethodGet, path: "/readyz", tag: "Health", open: true,
+		id: "readyz", method: http.MethodGet, path: "/readyz", tag: "Health", open: true, class: none,
 		summary: "Can it take requests", description: "Asks the database, and the cache's server if there is one, without which it goes on. 503 while it does not answer, and while the server is shutting down: send no requests then.",
 		errors: []int{http.StatusServiceUnavailable},
 	}, func(ctx context.Context, _ *struct{}) (*readyOutput, error) {

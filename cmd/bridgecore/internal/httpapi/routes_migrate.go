@@ -132,11 +132,15 @@ func (a *API) registerMigrate() {
 		if err != nil {
 			return nil, err
 		}
-		return &body[migrateOutput]{migrationAnswer(in, got)}, nil
+		out := migrationAnswer(in, got)
+		if path := out.Path; a.Metrics != nil && len(path) > 0 && !out.DryRun {
+			a.Metrics.Migrated(sys.Kind(), path[0], path[len(path)-1], out.Migrated, len(out.Errors))
+		}
+		return &body[migrateOutput]{out}, nil
 	})
 
 	register(a, route{
-		id: "migratePlan", method: http.MethodPost, path: path + "/plan", tag: tag,
+		reads: true, id: "migratePlan", method: http.MethodPost, path: path + "/plan", tag: tag,
 		summary: "Show what a migration would do", description: "What each step removes, renames and converts, and what to look at.",
 		errors: failures,
 	}, func(ctx context.Context, in *planInput) (*body[migrate.Description], error) {
@@ -152,7 +156,7 @@ func (a *API) registerMigrate() {
 	})
 
 	register(a, route{
-		id: "migrateCoverage", method: http.MethodPost, path: path + "/coverage", tag: tag,
+		reads: true, id: "migrateCoverage", method: http.MethodPost, path: path + "/coverage", tag: tag,
 		summary: "Hold a migration against the schemas of both versions",
 		description: "Every field's fate, what fills every required field of the new version, and what would be refused. " +
 			"The schemas are those of the systems where they are of these versions, otherwise those of Odoo Community.",
@@ -174,7 +178,7 @@ func (a *API) registerMigrate() {
 	})
 
 	register(a, route{
-		id: "migrateDiff", method: http.MethodPost, path: path + "/diff", tag: tag,
+		reads: true, id: "migrateDiff", method: http.MethodPost, path: path + "/diff", tag: tag,
 		summary: "Show what becomes of records, field by field", description: "Nothing is written. Fields that pass through unchanged are left out.",
 		errors: failures,
 	}, func(ctx context.Context, in *diffInput) (*body[diffOutput], error) {

@@ -99,6 +99,17 @@ func (a *API) runOperation(c *echo.Context) error {
 	if _, err := operationShape.decode(body, request); err != nil {
 		return err
 	}
+	effect := bridge.EffectOf(c.Param("operation"), request.Method)
+	who := callFrom(c.Request().Context())
+	action := c.Param("operation")
+	if request.Method != "" {
+		action = request.Method
+	}
+	n := who.noted(clipTo(action, 100), effect != bridge.Reads)
+	n.systemID, n.model, n.ids = c.Param("system_id"), request.Model, request.IDs
+	if err := a.limited(who, classOf(effect)); err != nil {
+		return err
+	}
 	sys, err := a.spoken(c)
 	if err != nil {
 		return err
@@ -182,6 +193,9 @@ func writeParts(w http.ResponseWriter, head, result, tail []byte) {
 	h["Content-Length"] = []string{strconv.Itoa(len(head) + len(result) + len(tail))}
 	w.WriteHeader(http.StatusOK)
 	for _, part := range [...][]byte{head, result, tail} {
+		if len(part) == 0 {
+			continue // the compressing writer decides at the first write, which must say something
+		}
 		if _, err := w.Write(part); err != nil {
 			return
 		}

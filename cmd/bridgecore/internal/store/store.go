@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -40,6 +41,9 @@ type Options struct {
 	DSN     string // a file path, or a URL
 	MaxIdle int    // connections kept open; 0 for 20
 	MaxOpen int    // connections open at once; 0 for 30
+	// OnQuery is told of every query: select, insert, update, delete or other.
+	// May be nil.
+	OnQuery func(operation string, took time.Duration)
 }
 
 // Store is an open database. It is safe for concurrent use.
@@ -72,7 +76,29 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		_ = db.Close()
 		return nil, fmt.Errorf("bring the database schema up to date: %w", err)
 	}
+	if o.OnQuery != nil {
+		db.AddQueryHook(queryHook{o.OnQuery})
+	}
 	return &Store{db}, nil
+}
+
+// queryHook tells how long queries take.
+type queryHook struct {
+	tell func(operation string, took time.Duration)
+}
+
+// BeforeQuery does nothing: bun notes the time.
+func (queryHook) BeforeQuery(ctx context.Context, _ *bun.QueryEvent) context.Context { return ctx }
+
+// AfterQuery tells.
+func (h queryHook) AfterQuery(_ context.Context, e *bun.QueryEvent) {
+	operation := strings.ToLower(e.Operation())
+	switch operation {
+	case "select", "insert", "update", "delete":
+	default:
+		operation = "other"
+	}
+	h.tell(operation, time.Since(e.StartTime))
 }
 
 func openSQLite(path string) (*bun.DB, error) {

@@ -4,6 +4,8 @@
 package vault
 
 import (
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,4 +72,14 @@ func (v *Vault) Open(sealed string, target any) error {
 		return ErrUnreadable
 	}
 	return nil
+}
+
+// Derive returns a key for another purpose, made of the newest key. It is
+// another one after a rotation.
+func (v *Vault) Derive(purpose string) []byte {
+	key, err := hkdf.Key(sha256.New, v.keys[0][:], nil, "bridgecore "+purpose, sha256.Size)
+	if err != nil {
+		panic(err) //nolint:forbidigo // the length is constant
+	}
+	return key
 }
