@@ -263,6 +263,41 @@ func TestStandardTenThousandIDs(t *testing.T) {
 	})
 }
 
+// What one system keeps in the record and another in records behind it is
+// filtered by alike.
+func TestStandardFilters(t *testing.T) {
+	onEach(t, func(t *testing.T, _ string, _ *rig, s *System) {
+		one, two := sale(t, s, "R1"), sale(t, s, "R2")
+		require.NoError(t, s.Update(t.Context(), "contact", []adapter.ID{two.contact}, adapter.Record{"city": "Jeddah", "phone": "7"}))
+		mine := fmt.Sprintf(`["id","in",[%s,%s]]`, quoteID(one.contact), quoteID(two.contact))
+		for domain, want := range map[string][]adapter.ID{
+			`[["city","=","Riyadh"],` + mine + `]`:                    {one.contact},
+			`[["city","=","Jeddah"]]`:                                 {two.contact},
+			`[["city","in",["Jeddah","Riyadh"]],` + mine + `]`:        {one.contact, two.contact},
+			`[["city","like","edda"],["country","=","SA"]]`:           {two.contact},
+			`["&",["country","=","SA"],["phone","=","7"]]`:            {two.contact},
+			`["|",["phone","=","7"],["name","=","Customer R1"]]`:      {one.contact, two.contact},
+			`["&","!",["city","=","Riyadh"],` + mine + `]`:            {two.contact},
+			`[["city","=","Nowhere"]]`:                                {},
+			`["|",["city","=","Nowhere"],["name","=","Customer R1"]]`: {one.contact},
+		} {
+			var got []adapter.ID
+			for _, r := range read(t, s, "contact", []string{"name"}, domain) {
+				got = append(got, r.ID())
+			}
+			assert.ElementsMatch(t, want, got, domain)
+		}
+		var got []adapter.ID
+		for _, r := range read(t, s, "product", []string{"name"}, `[["name","=","Desk R2"]]`) {
+			got = append(got, r.ID())
+		}
+		assert.Equal(t, []adapter.ID{two.product}, got)
+		n, err := s.Count(t.Context(), "contact", adapter.Cond{Field: "city", Op: adapter.Equal, Value: "Jeddah"})
+		require.NoError(t, err)
+		assert.EqualValues(t, 1, n)
+	})
+}
+
 // A change in the system's own words is seen at once, and a kept answer is
 // used until then.
 func TestStandardAnswersAreFresh(t *testing.T) {
