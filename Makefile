@@ -33,7 +33,7 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 	done
 
 golden: ## rewrite the golden files of the HTTP tests; read the diff before you commit it
-	$(GO) test ./cmd/bridgecore/internal/httpapi -run TestDocumentedRequests -update
+	$(GO) test ./cmd/bridgecore/internal/httpapi -run TestDocumented -update
 
 lint: ## run the linter; the first time it is compiled, which takes minutes
 	$(LINT) run

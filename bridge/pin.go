@@ -173,12 +173,14 @@ func (s *System) systemVersion(ctx context.Context) (string, error) {
 type nature struct {
 	version string
 	nests   bool   // it follows paths by itself
+	adds    bool   // it is told whose a new line is, see adapter.Adder
 	idField string // "" for id
 }
 
 func natureOf(a adapter.Adapter) nature {
 	info := a.Info()
-	return nature{info.Version, adapter.Nests(a), info.IDField}
+	_, adds := a.(adapter.Adder)
+	return nature{version: info.Version, nests: adapter.Nests(a), adds: adds, idField: info.IDField}
 }
 
 // nature dials the system if need be.

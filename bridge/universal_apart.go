@@ -23,11 +23,13 @@ type deed struct {
 
 // apart are the changes of the records behind one relation.
 type apart struct {
-	field   string // universal, for people
-	model   string // the system's
-	inverse string // its field that leads to the whole, "" where it is not known
-	whole   adapter.ID
-	deeds   []deed
+	field    string // universal, for people
+	parent   string // the system's model of the whole
+	relation string // its field that leads to the records
+	whole    adapter.ID
+	model    string // of the records
+	inverse  string // their field that leads to the whole, "" where it is not known
+	deeds    []deed
 }
 
 // relationOf finds the model behind a relation, and the field that leads back.
@@ -138,17 +140,33 @@ func (t *topic) carryOut(ctx context.Context, whole adapter.ID, wholeToo bool, a
 func (t *topic) carry(ctx context.Context, a apart, d deed) error {
 	switch d.method {
 	case "create":
-		values, err := t.leadingBack(ctx, a, d.values)
-		if err != nil {
-			return err
-		}
-		_, err = t.System.Create(ctx, a.model, values)
-		return err
+		return t.add(ctx, a, d.values)
 	case "unlink":
 		return t.System.Delete(ctx, a.model, []adapter.ID{d.id})
 	default:
 		return t.System.Update(ctx, a.model, []adapter.ID{d.id}, d.values)
 	}
+}
+
+// add makes a record that belongs to the whole.
+func (t *topic) add(ctx context.Context, a apart, values adapter.Record) error {
+	if !t.nature.adds {
+		var err error
+		if values, err = t.leadingBack(ctx, a, values); err != nil {
+			return err
+		}
+		_, err = t.System.Create(ctx, a.model, values)
+		return err
+	}
+	var id adapter.ID
+	err := t.changeModels(ctx, "create", a.model, []string{a.parent}, func(ctx context.Context, sys adapter.Adapter) (err error) {
+		id, err = adapter.Add(ctx, sys, a.parent, a.whole, a.relation, values)
+		return err
+	})
+	if err == nil {
+		t.changed(ctx, "create", a.model, []adapter.ID{id}, values)
+	}
+	return err
 }
 
 // leadingBack gives a new line what makes it one of the whole: the field that

@@ -10,7 +10,9 @@ import (
 )
 
 // asking returns the context with what mappings look other records up by.
-func (t *topic) asking(ctx context.Context) context.Context { return mapping.WithLookup(ctx, lookup{t}) }
+func (t *topic) asking(ctx context.Context) context.Context {
+	return mapping.WithLookup(ctx, lookup{t})
+}
 
 // lookup finds what values stand for among the system's records. What it finds
 // is kept as other answers are, so that a thousand contacts in the same country

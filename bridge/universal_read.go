@@ -338,7 +338,11 @@ func (t *topic) translated(ctx context.Context, q adapter.Query) (adapter.Query,
 }
 
 func (t *topic) filter(ctx context.Context, f adapter.Filter) (adapter.Filter, error) {
-	return t.plan.Filter(t.asking(ctx), f)
+	own, err := t.plan.Filter(t.asking(ctx), f)
+	if err != nil {
+		return nil, err
+	}
+	return t.sought(ctx, t.plan.SystemModel(), own)
 }
 
 // universals translates records that were read.

@@ -118,7 +118,7 @@ func (t *topic) settleBranch(ctx context.Context, model string, there adapter.Re
 			return err
 		}
 		found := fitting(there[next.step.Name], next.step)
-		part := apart{field: next.field, model: relation, inverse: inverse, whole: there.ID()}
+		part := apart{field: next.field, parent: model, relation: next.step.Name, whole: there.ID(), model: relation, inverse: inverse}
 		switch {
 		case found == nil:
 			part.deeds = []deed{{method: "create", values: next.fresh()}}
@@ -182,7 +182,7 @@ func (t *topic) settleLines(ctx context.Context, id adapter.ID, l mapping.LineCh
 	if l.Inverse != "" {
 		inverse = l.Inverse
 	}
-	part := apart{field: l.Field, model: model, inverse: inverse, whole: id}
+	part := apart{field: l.Field, parent: t.plan.SystemModel(), relation: l.Relation, whole: id, model: model, inverse: inverse}
 	var behind []apart
 	line := *t
 	line.plan, line.model = l.Plan, l.Plan.Model()

@@ -48,42 +48,30 @@ func (s *System) universalTopic(ctx context.Context, model, method string) (*top
 	return s.topic(ctx, model, method)
 }
 
-// MappingGap is a path of a mapping that leads nowhere in the system as it is
-// now.
-type MappingGap struct {
-	Field string `json:"field"` // universal
-	Path  string `json:"path"`  // of the system
-	Model string `json:"model"` // the system's model that lacks it
-}
-
 // UniversalGaps holds the mapping of a universal model against the schemas of
-// the system as it is now. A system that does not have the model at all is
-// ErrNotFound.
-func (s *System) UniversalGaps(ctx context.Context, model string) ([]MappingGap, error) {
+// the system as it is now: the fields that it names and the system lacks. A
+// system that does not have the model at all is ErrNotFound.
+func (s *System) UniversalGaps(ctx context.Context, model string) ([]mapping.Missing, error) {
 	t, err := s.universalTopic(ctx, model, "fields_get")
 	if err != nil {
 		return nil, err
 	}
-	if _, err := t.schema(ctx, t.plan.SystemModel()); err != nil {
+	own, err := t.schema(ctx, t.plan.SystemModel())
+	if err != nil {
 		return nil, err
 	}
-	var gaps []MappingGap
-	for _, field := range t.plan.Names() {
-		paths, _, err := t.plan.Fields([]string{field})
-		if err != nil {
-			return nil, err
+	var failed error
+	gaps := t.plan.Missing(own, func(model string) *adapter.Schema {
+		described, err := t.schema(ctx, model)
+		switch adapter.CodeOf(err) {
+		case "", adapter.NotFound, adapter.PermissionDenied:
+			// What it leads to can't be looked at; reads say so.
+		default:
+			failed = err
 		}
-		for _, p := range paths {
-			_, missing, err := t.walk(ctx, p)
-			if err != nil {
-				return nil, err
-			}
-			if missing != nil {
-				gaps = append(gaps, MappingGap{field, missing.path, missing.model})
-			}
-		}
-	}
-	return gaps, nil
+		return described
+	})
+	return gaps, failed
 }
 
 // MapToUniversal translates a record in the system's words, without reading
@@ -97,8 +85,8 @@ func (s *System) MapToUniversal(ctx context.Context, model string, own adapter.R
 }
 
 // MapToSystem translates a universal record as Create, or with update as
-// Update, would write it. Nothing is written. Lines that an update would write
-// by calls of their own are not in it.
+// Update, would write it: as one record, what an update would write by calls
+// of their own included. Nothing is written.
 func (s *System) MapToSystem(ctx context.Context, model string, record adapter.Record, update bool) (adapter.Record, []adapter.Warning, error) {
 	t, err := s.universalTopic(ctx, model, "read")
 	if err != nil {
@@ -112,5 +100,5 @@ func (s *System) MapToSystem(ctx context.Context, model string, record adapter.R
 	if err != nil {
 		return nil, nil, err
 	}
-	return own.Record, own.Notes, nil
+	return own.Whole(), own.Notes, nil
 }

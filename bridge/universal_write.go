@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/bridgecore/bridgecore/adapter"
@@ -202,6 +203,10 @@ func (t *topic) write(ctx context.Context, ids []adapter.ID, own adapter.Record)
 // updateWith changes records: themselves first, then those behind them. A
 // conditional write is made even of nothing, since it looks at the condition.
 func (t *topic) updateWith(ctx context.Context, ids []adapter.ID, values adapter.Record, conditional bool, write func(adapter.Record) error) error {
+	values, err := t.completed(ctx, ids, values)
+	if err != nil {
+		return err
+	}
 	own, err := t.plan.Update(t.asking(ctx), values)
 	if err != nil {
 		return err
@@ -226,6 +231,34 @@ func (t *topic) updateWith(ctx context.Context, ids []adapter.ID, values adapter
 		}
 	}
 	return t.carryOut(ctx, ids[0], len(own.Record) > 0, all)
+}
+
+// completed adds to values what the record has, where the system keeps several
+// universal fields in one text and not all of them are given.
+func (t *topic) completed(ctx context.Context, ids []adapter.ID, values adapter.Record) (adapter.Record, error) {
+	missing := t.plan.Companions(values)
+	if len(missing) == 0 || len(ids) != 1 {
+		return values, nil
+	}
+	sh, err := t.shape(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	scoped := t.archivedToo()
+	q := Reading{Query: adapter.Query{Filter: idCondition("id", ids), Limit: 1}}
+	a, err := scoped.query(scoped.scoped(ctx, &scoped.caller.Scope), q, sh, 0)
+	if err != nil {
+		return nil, err
+	}
+	records, err := a.Records()
+	if err != nil || len(records) == 0 {
+		return values, err
+	}
+	out := maps.Clone(values)
+	for _, name := range missing {
+		out[name] = records[0][name]
+	}
+	return out, nil
 }
 
 // behindField is a universal field of values that lie behind the record.

@@ -69,7 +69,7 @@ func (s *Set) Test(ctx context.Context) []TestResult {
 	for i, l := range s.layers {
 		for _, m := range l.mappings {
 			for _, c := range m.Tests {
-				versions := m.Versions.ends()
+				versions := s.ends(i, m)
 				if c.Version != "" {
 					versions = []string{c.Version}
 				}
@@ -90,6 +90,16 @@ func (s *Set) Test(ctx context.Context) []TestResult {
 		}
 	}
 	return out
+}
+
+// ends are the versions at which the tests of a mapping run.
+func (s *Set) ends(layer int, m *Mapping) []string {
+	if m.extends && m.Versions.All() {
+		if below := s.under(layer, m); below != nil {
+			return below.Versions.ends()
+		}
+	}
+	return m.Versions.ends()
 }
 
 // trial is one run of a test.

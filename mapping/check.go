@@ -37,7 +37,7 @@ func (c *checker) all() {
 			}
 			whole := m
 			if m.extends {
-				below := s.findBelow(i, m.Universal, m.System, m.Versions.probe())
+				below := s.under(i, m)
 				if below == nil {
 					c.fail(m.Pos, "", "mapping %s of %s extends nothing: no set below has one for versions %q", m.Universal, m.System, m.Versions)
 					continue
@@ -64,6 +64,9 @@ func (c *checker) mapping(m *Mapping) {
 	for _, name := range m.Order {
 		f, known := u.Fields[name]
 		for _, r := range m.Fields[name] {
+			if !known && slices.Contains(c.set.gone[u.Name], name) {
+				break // a layer above took it away
+			}
 			if !known {
 				c.fail(r.Pos, name, "universal model %s has no such field%s", u.Name, nearest(name, u.Order))
 				break
@@ -111,8 +114,10 @@ func (c *checker) rule(u *Model, m *Mapping, f Field, r *Rule) {
 		fail(`"now" is for dates and times, not type %s`, t)
 	case r.Lookup != nil && !t.text() && t != Ref && t != List && t != Refs:
 		fail(`"lookup" is for texts and lists of them, not type %s`, t)
-	case r.Lines != "" && t != Lines:
-		fail(`"lines" is for type lines, not %s`, t)
+	case (r.Lines != "" || r.Inverse != "") && t != Lines:
+		fail(`"lines" and "inverse" are for type lines, not %s`, t)
+	case t == Lines && (r.Values != nil || r.HasDefault || r.HasEmpty || r.Lookup != nil || r.Fallback != nil || r.Write != nil || r.Table != nil):
+		fail("lines have a path, and no values of their own")
 	case t == Lines && r.Lines != "" && r.Lines != f.Relation:
 		fail("the universal model says that its lines are %s, not %s", f.Relation, r.Lines)
 	case t == Lines && len(r.Path) > 1, t == Lines && r.Path.marked():

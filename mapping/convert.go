@@ -320,7 +320,11 @@ type refConv struct{ form Form }
 
 func (r refConv) down(c *call, v any) (any, error) {
 	switch x := v.(type) {
-	case string, json.Number, int64:
+	case string, int64:
+	case json.Number:
+		if _, ok := adapter.IDOf(x); !ok {
+			return nil, c.fail("it is the id of a record, not %s", brief(v))
+		}
 	case []any, map[string]any, adapter.Record, adapter.ID, adapter.Ref, int, int32, float64:
 		ref, ok := refOf(x)
 		if !ok {
@@ -354,7 +358,7 @@ func (r refConv) up(_ *call, v any) (any, error) {
 		}
 	case map[string]any, adapter.Record:
 		if ref, ok := refOf(v); ok {
-			return ref.ID.Value(), nil
+			return idValue(ref.ID), nil
 		}
 	}
 	return v, nil
@@ -436,13 +440,18 @@ func (vc *valuesConv) up(c *call, v any) (any, error) {
 		if x, known := vc.toUniversal[k]; known {
 			return x, nil
 		}
-		// What is not set may be false or an empty text.
-		if (k.kind == 'f' || (k.kind == 's' && k.text == "")) && v != nil {
-			return vc.up(c, nil)
+		// What is not set may be null, false or an empty text.
+		if adapter.IsEmpty(v) {
+			for _, none := range [...]scalar{{kind: 'n'}, {kind: 's'}, {kind: 'f'}} {
+				if x, known := vc.toUniversal[none]; known {
+					return x, nil
+				}
+			}
+			return nil, nil
 		}
 	}
 	switch {
-	case v == nil || vc.unknown == UnknownKeep:
+	case vc.unknown == UnknownKeep:
 		return v, nil
 	case vc.unknown == UnknownRefuse:
 		return nil, c.fail("the system's value %s has no universal counterpart", brief(v))

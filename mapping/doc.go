@@ -84,7 +84,7 @@
 // Each entry under "fields" is a universal field: a path of the system, or a
 // mapping of the keys below, or a list of such mappings, of which the first
 // whose versions fit is taken. A field may have at most one source: path,
-// split, join, constant, compute or unsupported.
+// split, join, table, constant, compute or unsupported.
 //
 //	path: partner_id.country_id.code
 //
@@ -232,4 +232,10 @@
 // part of it. Lines that a new record of Odoo gets are
 // [[0, 0, {..}]] there, so that orders with lines have "written".
 // Numbers compare by value.
+//
+// # Lint
+//
+// [Set.Lint] names what is doubtful. That a value does not read back as it was
+// written, or that a universal value has no counterpart, is answered by a "doc"
+// of the field that says so.
 package mapping

@@ -55,9 +55,7 @@ func (s *Set) Lint(schemas Schemas) []Finding {
 			}
 			if m.extends {
 				if below := s.under(i, m); below != nil {
-					v := m.Versions
 					m = m.over(below)
-					m.Versions = v
 				}
 			}
 			l.mapping(m)

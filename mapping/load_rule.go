@@ -158,10 +158,10 @@ func (l *loader) pathRule(r *Rule, m map[string]*yaml.Node) {
 	}
 	l.defaultValue(r, m["default"])
 	r.Lines, r.Inverse = l.text(m["lines"]), l.text(m["inverse"])
-	if m["inverse"] != nil && (r.Lines == "" || !isName(r.Inverse)) {
+	if m["inverse"] != nil && !isName(r.Inverse) {
 		l.fail(m["inverse"], `"inverse" names a field of the model of "lines"`)
 	}
-	if r.Lines != "" {
+	if r.Lines != "" || r.Inverse != "" {
 		for _, key := range []string{"values", "words", "invert", "scale", "default", "empty", "fallback", "lookup", "write"} {
 			if m[key] != nil {
 				l.fail(m[key], "%q does not go with lines", key)

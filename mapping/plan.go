@@ -255,6 +255,10 @@ func (p *Plan) System() string { return p.system }
 // Version is the version that the plan was made for.
 func (p *Plan) Version() string { return p.version }
 
+// Pos is where the mapping stands: of several that are laid over one another,
+// the uppermost that holds for the version.
+func (p *Plan) Pos() Position { return p.mapping.Pos }
+
 // IDField is the system's field that holds a record's id.
 func (p *Plan) IDField() string { return p.idField }
 

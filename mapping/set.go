@@ -17,6 +17,7 @@ type Set struct {
 	layers []*layer // the upper ones last
 	models map[string]*Model
 	order  []string
+	gone   map[string][]string // fields that a layer took from a model
 }
 
 // With returns the set with another laid over it; neither changes. What the
@@ -36,7 +37,7 @@ func (s *Set) With(other *Set) (*Set, error) {
 
 // resolve builds the universal models and checks every mapping.
 func (s *Set) resolve() (*Set, error) {
-	s.models = map[string]*Model{}
+	s.models, s.gone = map[string]*Model{}, map[string][]string{}
 	var errs LoadErrors
 	for _, l := range s.layers {
 		for _, name := range slices.Sorted(maps.Keys(l.models)) {
@@ -51,6 +52,7 @@ func (s *Set) resolve() (*Set, error) {
 				continue
 			}
 			s.models[name] = extend(below, m, l.gone[name])
+			s.gone[name] = append(s.gone[name], l.gone[name]...)
 		}
 	}
 	s.order = slices.Sorted(maps.Keys(s.models))
@@ -155,6 +157,9 @@ func (m *Mapping) over(below *Mapping) *Mapping {
 	out.Fields = maps.Clone(below.Fields)
 	out.Order = slices.Clone(below.Order)
 	out.Pos, out.Tests = m.Pos, m.Tests
+	if !m.Versions.All() {
+		out.Versions = m.Versions
+	}
 	if m.Model != "" {
 		out.Model = m.Model
 	}
@@ -193,16 +198,31 @@ func (s *Set) mappings(universal, system string) []*Mapping {
 				continue
 			}
 			if m.extends {
-				if below := s.findBelow(i, universal, system, m.Versions.probe()); below != nil {
-					v := m.Versions
+				if below := s.under(i, m); below != nil {
 					m = m.over(below)
-					m.Versions = v
 				}
 			}
 			out = append(out, m)
 		}
 	}
 	return out
+}
+
+// under returns what an extending mapping of a layer extends: that of its
+// versions or, where it names none, the last one below.
+func (s *Set) under(layer int, m *Mapping) *Mapping {
+	below := s.findBelow(layer, m.Universal, m.System, m.Versions.probe())
+	if below != nil || !m.Versions.All() {
+		return below
+	}
+	for i := layer - 1; i >= 0; i-- {
+		for _, other := range slices.Backward(s.layers[i].mappings) {
+			if other.Universal == m.Universal && other.System == m.System {
+				return s.findBelow(i+1, m.Universal, m.System, other.Versions.probe())
+			}
+		}
+	}
+	return nil
 }
 
 // probe is some version of the range.

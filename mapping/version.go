@@ -88,9 +88,12 @@ func parseRange(s string) (Range, error) {
 	return r, nil
 }
 
-// numbers reads the numbers of a version: 17.0 of "17.0", "saas~17.2" and
-// "17.0+e".
+// numbers reads the numbers of a version: 17.0 of "17.0" and "17.0+e", 17.2 of
+// "saas~17.2", 2023 of "S/4HANA 2023".
 func numbers(version string) ([]int, bool) {
+	if words := strings.Fields(version); len(words) > 1 {
+		version = words[len(words)-1]
+	}
 	version = strings.TrimLeft(version, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ~/ ")
 	var out []int
 	for part := range strings.SplitSeq(version, ".") {

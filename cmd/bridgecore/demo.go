@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/bridgecore/bridgecore/adapter/odoo/odootest"
+	"github.com/bridgecore/bridgecore/adapter/salesforce/salesforcetest"
+	"github.com/bridgecore/bridgecore/adapter/sap/saptest"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/config"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
@@ -144,21 +146,27 @@ type ready struct {
 	Systems      []demoSystem `json:"systems"`
 }
 
-// demoSystem is a registered system, and how to reach the simulated Odoo
-// behind it directly.
+// demoSystem is a registered system, and how to reach the simulated one behind
+// it directly.
 type demoSystem struct {
 	SystemID string `json:"system_id"`
+	Kind     string `json:"system_type"`
 	Version  string `json:"system_version"`
 	URL      string `json:"url"`
-	Database string `json:"database"`
-	Username string `json:"username"`
-	Password string `json:"password"`
+	Database string `json:"database,omitempty"`
+	Username string `json:"username,omitempty"`
+	Password string `json:"password,omitempty"`
+
+	ClientID     string `json:"client_id,omitempty"`
+	ClientSecret string `json:"client_secret,omitempty"`
 }
 
 // scene is what the demo shows: simulated servers, registered in a server.
 type scene struct {
 	ready
-	odoos map[string]*odootest.Server // by system_id
+	odoos      map[string]*odootest.Server // by system_id
+	salesforce *salesforcetest.Server
+	sap        *saptest.Server
 }
 
 // newScene starts the simulated servers, registers them and makes a user.
@@ -173,22 +181,11 @@ func newScene(ctx context.Context, srv *server) (_ *scene, err error) {
 	if err := addUser(ctx, srv.store, "default", &user, demoPassword); err != nil {
 		return nil, err
 	}
-	for _, version := range []string{"13.0", "17.0", "19.0"} {
-		odoo, err := odootest.Start(odootest.Config{Version: version}) //nolint:contextcheck // it lives until the scene is closed
-		if err != nil {
-			return nil, fmt.Errorf("start a simulated Odoo %s: %w", version, err)
-		}
-		system := demoSystem{"odoo" + version[:2], version, odoo.URL, odoo.Database, odoo.Username, odoo.Password}
-		s.odoos[system.SystemID] = odoo
-		s.Systems = append(s.Systems, system)
-		sealed, err := srv.vault.Seal(systems.OdooConnection{URL: system.URL, Database: system.Database, Username: system.Username, Password: system.Password})
-		if err != nil {
-			return nil, err
-		}
-		if err := srv.store.CreateSystem(ctx, &store.System{
-			TenantID: user.TenantID, SystemID: system.SystemID, Kind: systems.Odoo, Version: version,
-			Name: "Simulated Odoo " + version, IsActive: true, SealedConfig: sealed,
-		}); err != nil {
+	if err := s.start(); err != nil { //nolint:contextcheck // they live until the scene is closed
+		return nil, err
+	}
+	for _, system := range s.Systems {
+		if err := system.register(ctx, srv, user.TenantID); err != nil {
 			return nil, err
 		}
 	}
@@ -197,9 +194,68 @@ func newScene(ctx context.Context, srv *server) (_ *scene, err error) {
 	return s, err
 }
 
+// start starts the simulated servers.
+func (s *scene) start() (err error) {
+	for _, version := range []string{"13.0", "17.0", "19.0"} {
+		odoo, err := odootest.Start(odootest.Config{Version: version})
+		if err != nil {
+			return fmt.Errorf("start a simulated Odoo %s: %w", version, err)
+		}
+		system := demoSystem{
+			SystemID: "odoo" + version[:2], Kind: systems.Odoo, Version: version,
+			URL: odoo.URL, Database: odoo.Database, Username: odoo.Username, Password: odoo.Password,
+		}
+		s.odoos[system.SystemID] = odoo
+		s.Systems = append(s.Systems, system)
+	}
+	if s.salesforce, err = salesforcetest.Start(salesforcetest.Config{}); err != nil {
+		return fmt.Errorf("start a simulated Salesforce: %w", err)
+	}
+	if s.sap, err = saptest.Start(saptest.Config{}); err != nil {
+		return fmt.Errorf("start a simulated SAP: %w", err)
+	}
+	s.Systems = append(s.Systems, demoSystem{
+		SystemID: "salesforce", Kind: systems.Salesforce, Version: s.salesforce.Version,
+		URL: s.salesforce.URL, ClientID: s.salesforce.ClientID, ClientSecret: s.salesforce.ClientSecret,
+	}, demoSystem{
+		SystemID: "sap", Kind: systems.SAP, Version: "S/4HANA", URL: s.sap.URL, Username: s.sap.Username, Password: s.sap.Password,
+	})
+	return nil
+}
+
+// register registers the system for a tenant.
+func (d demoSystem) register(ctx context.Context, srv *server, tenant int64) error {
+	var c systems.Connection
+	name := "Simulated "
+	switch d.Kind {
+	case systems.Salesforce:
+		name += "Salesforce"
+		c = systems.SalesforceConnection{URL: d.URL, ClientID: d.ClientID, ClientSecret: d.ClientSecret}
+	case systems.SAP:
+		name += "SAP"
+		c = systems.SAPConnection{URL: d.URL, Username: d.Username, Password: d.Password}
+	default:
+		name += "Odoo " + d.Version
+		c = systems.OdooConnection{URL: d.URL, Database: d.Database, Username: d.Username, Password: d.Password}
+	}
+	sealed, err := srv.vault.Seal(c)
+	if err != nil {
+		return err
+	}
+	return srv.store.CreateSystem(ctx, &store.System{
+		TenantID: tenant, SystemID: d.SystemID, Kind: d.Kind, Version: d.Version, Name: name, IsActive: true, SealedConfig: sealed,
+	})
+}
+
 func (s *scene) close() {
 	for _, odoo := range s.odoos {
 		odoo.Close()
+	}
+	if s.salesforce != nil {
+		s.salesforce.Close()
+	}
+	if s.sap != nil {
+		s.sap.Close()
 	}
 }
 
@@ -210,10 +266,15 @@ The demo stays up until you press Ctrl+C. Go on by yourself:
 
   API and its page   %[1]s/docs
   log in as          %[2]s / %[3]s
-  systems            odoo13, odoo17, odoo19 (simulated, with demo data)
+  systems            odoo13, odoo17, odoo19, salesforce, sap (simulated, with demo data)
 
   TOKEN=%[4]s
   curl %[1]s/api/v1/systems/odoo17/odoo/search_read -H "Authorization: Bearer $TOKEN" \
     -d '{"model": "sale.order", "fields": ["name", "partner_id", "amount_total"], "limit": 3}'
+
+The same words for each of the five:
+
+  curl %[1]s/api/v1/systems/sap/crud -H "Authorization: Bearer $TOKEN" \
+    -d '{"action": "read", "model": "contact", "fields": ["name", "city", "country"], "limit": 3, "use_universal_schema": true}'
 `, s.URL, demoUser, demoPassword, s.AccessToken)
 }

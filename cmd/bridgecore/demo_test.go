@@ -24,7 +24,7 @@ func TestTheTourGivesWhatItMust(t *testing.T) {
 	var out, errs bytes.Buffer
 	status := run(t.Context(), []string{"demo", "--exit", "--port", "0"}, world{stdin: strings.NewReader(""), stdout: &out, stderr: &errs})
 	require.Equal(t, statusOK, status, "%s\n%s", out.String(), errs.String())
-	for _, want := range []string{"1. Log in", "201 in", `says: Odoo 13.0 has field "move_type" of account.move as "type"`, "The breaker is open", "The breaker is closed again", "All 11 steps gave what they must."} {
+	for _, want := range []string{"1. Log in", "201 in", `says: Odoo 13.0 has field "move_type" of account.move as "type"`, "The breaker is open", "The breaker is closed again", "Three systems, one answer but for the ids.", "All 12 steps gave what they must."} {
 		assert.Contains(t, out.String(), want)
 	}
 	assert.Empty(t, errs.String())
@@ -54,15 +54,16 @@ func TestTheDemoIsReadyForOtherPrograms(t *testing.T) {
 	dec := json.NewDecoder(bytes.NewReader(lines.Bytes()))
 	dec.DisallowUnknownFields()
 	require.NoError(t, dec.Decode(&demo))
-	require.Len(t, demo.Systems, 3)
-	for i, want := range []string{"odoo13 13.0 admin", "odoo17 17.0 admin", "odoo19 19.0 admin"} {
+	require.Len(t, demo.Systems, 5)
+	for i, want := range []string{"odoo13 odoo 13.0 admin", "odoo17 odoo 17.0 admin", "odoo19 odoo 19.0 admin", "salesforce salesforce 62.0 ", "sap sap S/4HANA BRIDGE"} {
 		s := demo.Systems[i]
-		assert.Equal(t, want, s.SystemID+" "+s.Version+" "+s.Username)
+		assert.Equal(t, want, s.SystemID+" "+s.Kind+" "+s.Version+" "+s.Username)
 		assert.NotEmpty(t, s.URL)
-		assert.NotEmpty(t, s.Database)
-		assert.NotEmpty(t, s.Password)
+		assert.Equal(t, s.Kind == "odoo", s.Database != "")
+		assert.NotEmpty(t, s.Password+s.ClientSecret)
 
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, demo.URL+"/api/v1/systems/"+s.SystemID+"/odoo/search_count", strings.NewReader(`{"model":"res.partner"}`))
+		body := `{"model":"contact","use_universal_schema":true}`
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, demo.URL+"/api/v1/systems/"+s.SystemID+"/odoo/search_count", strings.NewReader(body))
 		require.NoError(t, err)
 		req.Header.Set("Authorization", "Bearer "+demo.AccessToken)
 		res, err := http.DefaultClient.Do(req)

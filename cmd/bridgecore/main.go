@@ -1,9 +1,11 @@
-// Command bridgecore serves one HTTP API over Odoo 13.0 to 19.0.
+// Command bridgecore serves one HTTP API over Odoo 13.0 to 19.0, Salesforce and
+// SAP.
 //
 //	bridgecore demo                     try it: nothing to install or configure
 //	bridgecore user add admin --admin   make the first user
 //	bridgecore serve                    serve the API
 //	bridgecore migrate ...              carry records from one Odoo version to another
+//	bridgecore map ...                  turn records from one vocabulary into another
 //
 // It is configured by environment variables and a .env file; every command has
 // --help. It ends with 0 when all went well, 1 when something failed, 2 when it
@@ -36,22 +38,26 @@ const (
 	statusFound  = 3
 )
 
-const about = "One HTTP API over Odoo 13.0 to 19.0, and records carried between them. Try it: bridgecore demo\n\n" +
+const about = "One HTTP API over Odoo 13.0 to 19.0, Salesforce and SAP, and records carried between them. Try it: bridgecore demo\n\n" +
 	"Exit status: 0 all went well; 1 something failed; 2 called or configured wrongly; " +
 	"3 done, and something was found (refused records, problems of coverage, findings, failed tests)."
 
 type commands struct {
 	Serve serveCommand `cmd:"" help:"Serve the HTTP API."`
-	Demo  demoCommand  `cmd:"" help:"Serve everything embedded, with simulated Odoo servers behind it, and show it at work."`
+	Demo  demoCommand  `cmd:"" help:"Serve everything embedded, with simulated Odoo servers, a Salesforce and an SAP behind it, and show it at work."`
 	User  userCommands `cmd:"" help:"Add users, change their passwords, list them."`
 
 	Migrate   migrateCommand   `cmd:"" help:"Carry records from one version to another, and back."`
 	Plan      planCommand      `cmd:"" help:"Show what a migration would do."`
 	Coverage  coverageCommand  `cmd:"" help:"Hold a migration against the schemas of both versions."`
 	Diff      diffCommand      `cmd:"" help:"Show what becomes of records, field by field."`
-	Lint      lintCommand      `cmd:"" help:"Look rule packs over."`
+	Lint      lintCommand      `cmd:"" help:"Look rule packs or mappings over."`
 	TestRules testRulesCommand `cmd:"" help:"Run the tests that stand beside the rules of packs."`
 	Packs     packsCommand     `cmd:"" help:"List the rule packs."`
+
+	Mappings     mappingsCommand     `cmd:"" help:"Show the universal models, and which system has what of them."`
+	Map          mapCommand          `cmd:"" help:"Turn records of files from universal words into a system's, or back."`
+	TestMappings testMappingsCommand `cmd:"" help:"Run the tests that stand beside mappings."`
 
 	Audit  auditCommands  `cmd:"" help:"Verify the audit log, delete what is old."`
 	Config configCommands `cmd:"" help:"Check the configuration."`

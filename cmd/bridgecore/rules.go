@@ -77,6 +77,11 @@ func packError(name string, err error) error {
 	return misused("the rule pack %s can't be used: %s", name, message(err))
 }
 
+func isPack(name string) bool {
+	_, ok := odoo.Named(name)
+	return ok
+}
+
 // packFiles reads a file, or all .yaml and .yml files of a folder.
 func packFiles(name string) (map[string][]byte, error) {
 	ours := strings.Join(slices.Sorted(maps.Keys(odoo.Packs())), ", ")
@@ -331,7 +336,7 @@ func short(v any) string {
 
 // packList are packs to look over, one after the other.
 type packList struct {
-	Packs []string `arg:"" name:"pack" help:"documented, community, or a file or folder of one's own."`
+	Packs []string `arg:"" name:"pack" help:"documented, community, or a file or folder of one's own; for lint also standard, and files or folders of mappings."`
 	Over  string   `default:"community" help:"Pack that rules of one's own are laid over; none for none." placeholder:"PACK"`
 	JSON  bool     `help:"Print JSON."`
 }
@@ -354,16 +359,44 @@ func (p packList) each(run func(pack *migrate.Pack, mine func(migrate.Position) 
 
 type lintCommand struct {
 	packList
-	Ignore []migrate.FindingCode `help:"Codes of findings to leave out, such as no_test,irreversible." placeholder:"CODE"`
+	Ignore []string `help:"Codes of findings to leave out, such as no_test,irreversible." placeholder:"CODE"`
 }
 
-// Run prints what is doubtful about the packs' rules.
+// Run prints what is doubtful about rules and mappings: what a file holds is
+// told by its first line.
 func (c lintCommand) Run(w world) error {
-	findings := []migrate.Finding{}
-	err := c.each(func(pack *migrate.Pack, mine func(migrate.Position) bool) error {
+	findings := []any{}
+	note := func(code string, f any) {
+		if !slices.Contains(c.Ignore, code) {
+			findings = append(findings, f)
+		}
+	}
+	rules := packList{Over: c.Over}
+	for _, name := range c.Packs {
+		files, ok, err := areMappings(name)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			rules.Packs = append(rules.Packs, name)
+			continue
+		}
+		over := standardMappings
+		if c.Over == "none" {
+			over = c.Over
+		}
+		list, err := lintMappings(name, files, over)
+		if err != nil {
+			return err
+		}
+		for _, f := range list {
+			note(string(f.Code), f)
+		}
+	}
+	err := rules.each(func(pack *migrate.Pack, mine func(migrate.Position) bool) error {
 		for _, f := range migrate.Lint(pack, snapshots) {
-			if mine(f.Pos) && !slices.Contains(c.Ignore, f.Code) {
-				findings = append(findings, f)
+			if mine(f.Pos) {
+				note(string(f.Code), f)
 			}
 		}
 		return nil
@@ -428,20 +461,7 @@ func (c testRulesCommand) Run(ctx context.Context, w world) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		err = printJSON(w.stdout, outcomes)
-	} else {
-		_, err = fmt.Fprintf(w.stdout, "%d tests, %d passed\n", len(outcomes), passed)
-	}
-	switch {
-	case err != nil:
-		return err
-	case len(outcomes) == 0:
-		return found("there are no tests beside the rules")
-	case passed < len(outcomes):
-		return found("%d of %d tests failed", len(outcomes)-passed, len(outcomes))
-	}
-	return nil
+	return told(w.stdout, c.JSON, outcomes, len(outcomes), passed, "rules")
 }
 
 type packsCommand struct {

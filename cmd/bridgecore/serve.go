@@ -19,11 +19,13 @@ import (
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/config"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/httpapi"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/mappings"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/telemetry"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
+	"github.com/bridgecore/bridgecore/mapping/standard"
 )
 
 type serveCommand struct{}
@@ -107,6 +109,7 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 		return nil, err
 	}
 	guard := netguard.Guard{Allowed: c.AllowedPrivateNetworks, Private: c.Environment == config.Development}
+	own := mappings.New(standard.Set(), standard.Source)
 	s.keeper = systems.NewKeeper(s.store, s.vault, log)
 	var observers bridge.Observers
 	if s.metrics != nil {
@@ -120,7 +123,7 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 	}
 	s.bridge, err = bridge.New(bridge.Config{ //nolint:contextcheck // it lives longer than the start
 		Observer: observers,
-		Source:   systems.Source(s.store, s.vault), Openers: systems.Openers(guard, s.keeper), Lenses: systems.Lenses(),
+		Source:   systems.Source(s.store, s.vault, own), Openers: systems.Openers(guard, s.keeper), Lenses: systems.Lenses(), Mappings: own.Standard(),
 		Cache: s.cache, RecordTTL: c.CacheTTL.Duration(), Logger: log,
 		Breaker: breaker.Settings{Failures: c.FailureThreshold, Cooldown: c.RecoveryTimeout.Duration()},
 	})
@@ -140,7 +143,7 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 		appVersion = version()
 	}
 	s.api = httpapi.New(httpapi.Config{ //nolint:contextcheck // its handlers have the requests' contexts
-		Store: s.store, Auth: s.auth, Vault: s.vault, Bridge: s.bridge, CheckCache: checkCache, Guard: guard,
+		Store: s.store, Auth: s.auth, Vault: s.vault, Bridge: s.bridge, CheckCache: checkCache, Guard: guard, Mappings: own,
 		Log: log, Name: c.AppName, Version: appVersion, Environment: string(c.Environment),
 		Auditing: httpapi.Auditing{Log: s.audit, Reads: c.AuditReads},
 		Metrics:  s.metrics, MetricsElsewhere: c.MetricsAddress != "",

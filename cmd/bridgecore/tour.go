@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
 )
 
 // guide plays the tour: a program that knows nothing but the server's URL.
@@ -30,7 +32,7 @@ type guide struct {
 func (s *scene) tour(ctx context.Context, out io.Writer) error {
 	g := &guide{scene: s, out: out, web: &http.Client{Timeout: 30 * time.Second}}
 	defer g.web.CloseIdleConnections()
-	g.say("BridgeCore demo: one API at %s, simulated Odoo 13.0, 17.0 and 19.0 behind it.\n", s.URL)
+	g.say("BridgeCore demo: one API at %s; behind it simulated: Odoo 13.0, 17.0 and 19.0, a Salesforce and an SAP.\n", s.URL)
 	for _, step := range []struct {
 		title string
 		play  func(context.Context) error
@@ -43,6 +45,7 @@ func (s *scene) tour(ctx context.Context, out io.Writer) error {
 		{"Update it: nothing stale is read afterwards", g.update},
 		{"The same question to three versions", g.versions},
 		{"An app written for Odoo 13.0 meets Odoo 19.0", g.pinned},
+		{"One vocabulary for Odoo, Salesforce and SAP", g.universal},
 		{"Requests that are refused", g.refused},
 		{"An Odoo goes down: after five failures its breaker opens", g.down},
 		{"It comes back: one probe closes the breaker", g.recovery},
@@ -277,6 +280,9 @@ func (g *guide) update(ctx context.Context) error {
 // versions asks for a field that was renamed in 14.0.
 func (g *guide) versions(ctx context.Context) error {
 	for _, system := range g.scene.Systems {
+		if system.Kind != systems.Odoo {
+			continue
+		}
 		r, err := g.ask(ctx, 200, "POST", operationPath(system.SystemID, "search_read"), `{"model":"account.move","fields":["name","move_type"],"limit":1}`)
 		if err != nil {
 			return err
@@ -311,6 +317,39 @@ func (g *guide) pinned(ctx context.Context) error {
 	g.speaks = "19.0"
 	_, err := g.ask(ctx, 422, "POST", operationPath("odoo19", "search_read"), `{"model":"sale.order.line","domain":[["product_uom","!=",false]],"fallback":"off"}`)
 	return err
+}
+
+// universal makes, finds and reads a contact with the same requests on a system
+// of each kind.
+func (g *guide) universal(ctx context.Context) error {
+	const fields = `"fields":["name","phone","city","country"]`
+	want := ""
+	for _, system := range []string{"odoo19", "salesforce", "sap"} {
+		_, err := g.ask(ctx, 200, "POST", crudPath(system),
+			`{"action":"create","model":"contact","use_universal_schema":true,"data":{"name":"Tuwaiq Trading","is_company":true,"phone":"+966 11 123 4567","city":"Riyadh","country":"SA"}}`)
+		if err != nil {
+			return err
+		}
+		r, err := g.ask(ctx, 200, "POST", crudPath(system),
+			`{"action":"read","model":"contact","use_universal_schema":true,"domain":[["name","=","Tuwaiq Trading"]],`+fields+`}`)
+		if err != nil {
+			return err
+		}
+		var found []map[string]any
+		if err := json.Unmarshal(r.json.Result, &found); err != nil || len(found) != 1 {
+			return fmt.Errorf("not one contact came back: %s", r.body)
+		}
+		delete(found[0], "id")
+		got := fmt.Sprint(found[0])
+		if want == "" {
+			want = got
+		}
+		if got != want {
+			return fmt.Errorf("%s answers %s, and not %s", system, got, want)
+		}
+	}
+	g.say("   Three systems, one answer but for the ids.\n")
+	return nil
 }
 
 func (g *guide) refused(ctx context.Context) error {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 
 	"github.com/bridgecore/bridgecore/adapter"
@@ -97,7 +98,7 @@ func journey(ctx context.Context, out io.Writer, sys *bridge.System) error {
 	if err != nil {
 		return err
 	}
-	err = show(ctx, out, sys, "contact", is("name", contact["name"]), "name", "phone", "street", "city", "zip", "country")
+	err = show(ctx, out, sys, "contact", adapter.And{is("name", contact["name"]), is("country", "SA")}, "name", "phone", "street", "city", "zip", "country")
 	if err != nil {
 		return err
 	}
@@ -155,7 +156,7 @@ func show(ctx context.Context, out io.Writer, sys *bridge.System, model string, 
 		return err
 	}
 	for _, w := range answer.Warnings {
-		fmt.Fprintf(out, "  (%s)\n", w.Message)
+		slog.WarnContext(ctx, w.Message, "model", w.Model, "field", w.Field)
 	}
 	records, err := answer.Records()
 	if err != nil {

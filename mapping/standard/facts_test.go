@@ -272,10 +272,12 @@ func listed(t *testing.T, name string, flagsAt int, kinds map[string]string) sys
 }
 
 func sapFields(t *testing.T) system {
+	t.Helper()
 	return listed(t, "sap.tsv", 4, map[string]string{"String": "text", "Guid": "text", "Boolean": "boolean", "Decimal": "number", "Double": "number", "Int16": "number", "Int32": "number", "DateTime": "date", "DateTimeOffset": "datetime", "Time": "time"})
 }
 
 func salesforceFields(t *testing.T) system {
+	t.Helper()
 	return listed(t, "salesforce.tsv", 3, map[string]string{"String": "text", "Id": "text", "Decimal": "number", "Integer": "number", "Boolean": "boolean", "Date": "date", "Datetime": "datetime", "Address": "address"})
 }
 

@@ -3,6 +3,7 @@ package standard
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -22,14 +23,14 @@ var kindOf = map[string][]string{
 // Each mapping of Odoo names what each version has.
 func TestOdooFieldsExist(t *testing.T) {
 	for major := schemas.First; major <= schemas.Last; major++ {
-		t.Run(fmt.Sprint(major), func(t *testing.T) { checkAll(t, "odoo", major, odooFields(major)) })
+		t.Run(strconv.Itoa(major), func(t *testing.T) { checkAll(t, "odoo", major, odooFields(major)) })
 	}
 }
 
 func TestOdooFieldsExistOnRealServers(t *testing.T) {
 	dir := recordings(t)
 	for major := schemas.First; major <= schemas.Last; major++ {
-		t.Run(fmt.Sprint(major), func(t *testing.T) { checkAll(t, "odoo", major, recordedFields(t, dir, major)) })
+		t.Run(strconv.Itoa(major), func(t *testing.T) { checkAll(t, "odoo", major, recordedFields(t, dir, major)) })
 	}
 }
 
@@ -42,6 +43,7 @@ func TestSalesforceFieldsExist(t *testing.T) { checkAll(t, "salesforce", 0, sale
 var throughParent = map[string]bool{"sale_order_line.yaml: sale_order_line of sap.order_id": true}
 
 func checkAll(t *testing.T, kind string, major int, sys system) {
+	t.Helper()
 	universal := map[string]document{}
 	docs := documents(t)
 	for _, d := range docs {

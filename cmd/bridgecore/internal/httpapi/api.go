@@ -27,20 +27,23 @@ import (
 	"github.com/bridgecore/bridgecore/bridge"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/mappings"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/telemetry"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
 )
 
-// Config is what the API works with. Store, Auth, Vault and Bridge are
-// required.
+// Config is what the API works with. Store, Auth, Vault, Bridge and Mappings
+// are required.
 type Config struct {
 	Store  *store.Store
 	Auth   *auth.Auth
 	Vault  *vault.Vault
 	Bridge *bridge.Bridge
 	Guard  netguard.Guard
+	// Mappings are the standard ones, and how to check tenants' own.
+	Mappings *mappings.Mappings
 	// CheckCache asks whether the cache's server answers; nil if it has none.
 	CheckCache func(context.Context) error
 
@@ -72,6 +75,7 @@ type API struct {
 	echo     *echo.Echo
 	huma     huma.API
 	draining atomic.Bool
+	yaml     map[string]bool // methods and paths whose bodies may be YAML
 }
 
 // New returns the API.
@@ -85,7 +89,7 @@ func New(c Config) *API {
 	if c.Timeout == 0 {
 		c.Timeout = time.Minute
 	}
-	a := &API{Config: c}
+	a := &API{Config: c, yaml: map[string]bool{}}
 	a.echo = echo.NewWithConfig(echo.Config{
 		Logger: c.Log,
 		Router: echo.NewRouter(echo.RouterConfig{AutoHandleHEAD: true, UnescapePathParamValues: true}),
@@ -112,6 +116,7 @@ func New(c Config) *API {
 	a.registerOperations()
 	a.registerBarcode()
 	a.registerMigrate()
+	a.registerMappings()
 	a.registerCache()
 	a.registerAudit()
 	a.registerHealth()
@@ -240,7 +245,8 @@ func noteRoute(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// checkBody refuses a body that is not called JSON, or says that it is too
+// checkBody refuses a body that is not called JSON, or YAML where that is
+// taken, or says that it is too
 // large, before reading it. One that does not say is cut off where it is read.
 func (a *API) checkBody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c *echo.Context) error {
@@ -251,10 +257,13 @@ func (a *API) checkBody(next echo.HandlerFunc) echo.HandlerFunc {
 			return tooLarge(a.MaxBody)
 		}
 		if r.ContentLength != 0 {
-			if !isJSON(r.Header.Get("Content-Type")) {
+			switch kind := r.Header.Get("Content-Type"); {
+			case isYAML(kind) && a.yaml[r.Method+" "+c.Path()]:
+			case isJSON(kind):
+				r.Header["Content-Type"] = jsonType
+			default:
 				return statusProblem(http.StatusUnsupportedMediaType)
 			}
-			r.Header["Content-Type"] = jsonType
 		}
 		return next(c)
 	}
@@ -270,8 +279,8 @@ func (a *API) spec() huma.Config {
 			Info: &huma.Info{
 				Title:   "BridgeCore API",
 				Version: a.Version,
-				Description: "One face on Odoo 13.0 to 19.0. Log in, register a system, then read and write its records with " +
-					"`/crud` or call it with `/odoo/{operation}`. Every error has the same body, of type `application/problem+json`.",
+				Description: "One face on Odoo 13.0 to 19.0, Salesforce and SAP. Log in, register a system, then read and write its records with " +
+					"`/crud` or call it with `/odoo/{operation}`: in its own words, or with `use_universal_schema` in words that are the same for all. Every error has the same body, of type `application/problem+json`.",
 				License: &huma.License{Name: "MIT", Identifier: "MIT"},
 			},
 			Components: &huma.Components{
@@ -286,6 +295,7 @@ func (a *API) spec() huma.Config {
 				{Name: "Systems", Description: "Connected systems of the caller's tenant."},
 				{Name: "Records", Description: "Create, read, update and delete records of any model."},
 				{Name: "Odoo", Description: "Odoo's own operations, the same for every version."},
+				{Name: "Mappings", Description: "Universal models, and how each system has them."},
 				{Name: "Migration", Description: "Records carried from one version to another."},
 				{Name: "Barcodes", Description: "Products, packagings, lots and locations by what a scanner reads; labels."},
 				{Name: "Audit", Description: "Who did what."},

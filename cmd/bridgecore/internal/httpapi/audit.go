@@ -80,7 +80,7 @@ func (o Changes) Changed(ctx context.Context, e bridge.ChangeEvent) {
 	if c == nil || c.note == nil || o.Log == nil {
 		return
 	}
-	n := changeNote{System: e.System, Model: e.Model, Operation: e.Operation, IDs: e.IDs, Fields: o.Log.Describe(fieldsOf(e.Values))}
+	n := changeNote{System: e.System, Model: e.Model, Operation: e.Operation, IDs: e.IDs, Fields: o.Log.Describe(writtenOf(e.Values))}
 	if len(n.IDs) > maxNotedIDs {
 		n.Count, n.IDs = len(n.IDs), n.IDs[:maxNotedIDs]
 	}
@@ -89,9 +89,9 @@ func (o Changes) Changed(ctx context.Context, e bridge.ChangeEvent) {
 	c.note.done = append(c.note.done, n)
 }
 
-// fieldsOf are the values that were written, of one record or of several: then
+// writtenOf are the values that were written, of one record or of several: then
 // a field has the first one's value.
-func fieldsOf(v any) map[string]any {
+func writtenOf(v any) map[string]any {
 	switch v := v.(type) {
 	case adapter.Record:
 		return v
@@ -114,7 +114,7 @@ func fieldsOf(v any) map[string]any {
 		}
 		var many []adapter.Record
 		if adapter.DecodeJSON(v, &many) == nil {
-			return fieldsOf(many)
+			return writtenOf(many)
 		}
 	}
 	return nil

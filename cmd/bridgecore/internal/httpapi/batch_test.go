@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bridgecore/bridgecore/adapter/odoo/odootest"
+	"github.com/bridgecore/bridgecore/adapter/salesforce/salesforcetest"
+	"github.com/bridgecore/bridgecore/adapter/sap/saptest"
 )
 
 const batchPath = "/api/v1/batch/execute"
@@ -98,4 +100,34 @@ func timed(f func()) float64 {
 	start := time.Now()
 	f()
 	return time.Since(start).Seconds()
+}
+
+// One batch in universal words makes the same in three kinds of systems, with
+// one bad record that hinders nothing.
+func TestBatchInUniversalWords(t *testing.T) {
+	e := newEnv(t)
+	e.register("admin", "odoo", odootest.New(t, "17.0"))
+	e.registerSalesforce("admin", "crm", salesforcetest.New(t))
+	e.registerSAP("admin", "s4", saptest.New(t))
+	for _, id := range []string{"odoo", "crm", "s4"} {
+		v := e.send("clerk", http.MethodPost, batchPath, `{"system_id":"`+id+`","use_universal_schema":true,"operations":[
+			{"action":"create","model":"contact","data":{"name":"Batch One","is_company":true,"country":"SA","city":"Riyadh"}},
+			{"action":"create","model":"contact","data":{"name":"Batch Bad","is_company":true,"country":"NOWHERE"}},
+			{"action":"create","model":"contact","data":{"name":"Batch Two","is_company":true,"country":"SA","city":"Jeddah"}},
+			{"action":"read","model":"contact","domain":[["name","in",["Batch One","Batch Two","Batch Bad"]]],"fields":["name","city","country"],"order":"name"},
+			{"operation":"search_count","model":"contact","domain":[["name","=","Batch One"]]}]}`).ok(200)
+		assert.EqualValues(t, 4, v["successful"], "%s: %v", id, v)
+		assert.EqualValues(t, 1, v["failed"], id)
+		results := v["results"].([]any)
+		assert.Equal(t, false, results[1].(map[string]any)["success"], id)
+		var got []string
+		for _, r := range results[3].(map[string]any)["data"].([]any) {
+			r := r.(map[string]any)
+			got = append(got, fmt.Sprint(r["name"], " in ", r["city"], ", ", r["country"]))
+		}
+		assert.Equal(t, []string{"Batch One in Riyadh, SA", "Batch Two in Jeddah, SA"}, got, id)
+		assert.EqualValues(t, 1, results[4].(map[string]any)["data"], id)
+	}
+	a := e.send("clerk", http.MethodPost, batchPath, `{"system_id":"odoo","use_universal_schema":true,"operations":[{"action":"create","model":"res.partner","data":{"name":"x"}}]}`).ok(200)
+	assert.EqualValues(t, 1, a["failed"], "a system's model is none of the universal ones")
 }

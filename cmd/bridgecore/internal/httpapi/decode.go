@@ -15,17 +15,20 @@ import (
 )
 
 // shape is what a body may hold: the members of a struct type T, by their JSON
-// names.
+// names. Those of embedded structs are members too.
 type shape[T any] struct {
-	index map[string]int // of the field in T
+	index map[string][]int // of the field in T
 	names []string
 }
 
 func shapeOf[T any]() *shape[T] {
-	s := &shape[T]{index: map[string]int{}}
-	for f := range reflect.TypeFor[T]().Fields() {
+	s := &shape[T]{index: map[string][]int{}}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[T]()) {
+		if f.Anonymous {
+			continue
+		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		s.index[name] = f.Index[0]
+		s.index[name] = f.Index
 		s.names = append(s.names, name)
 	}
 	slices.Sort(s.names)
@@ -48,7 +51,7 @@ func (s *shape[T]) decode(body []byte, target *T) (given []string, err error) {
 		// The name again, as a text that outlives the body.
 		at, _ := slices.BinarySearchFunc(s.names, name, func(a string, b []byte) int { return strings.Compare(a, string(b)) })
 		given = append(given, s.names[at])
-		if err := decodeMember(value, v.Field(index).Addr().Interface()); err != nil {
+		if err := decodeMember(value, v.FieldByIndex(index).Addr().Interface()); err != nil {
 			return unfit(string(name), err)
 		}
 		return nil

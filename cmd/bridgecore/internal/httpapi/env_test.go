@@ -23,11 +23,13 @@ import (
 	"github.com/bridgecore/bridgecore/cache"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/httpapi"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/mappings"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store/storetest"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
+	"github.com/bridgecore/bridgecore/mapping/standard"
 )
 
 const password = "canary-user-password"
@@ -79,8 +81,9 @@ func newEnv(tb testing.TB, options ...option) *env {
 	log := slog.New(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	kept := newCache(tb)
 	guard := netguard.Guard{Private: true}
-	bc := bridge.Config{Source: systems.Source(s, keys), Openers: systems.Openers(guard, nil), Cache: kept, Logger: log, Breaker: breaker.Settings{}}
-	hc := httpapi.Config{Store: s, Vault: keys, Guard: guard, Log: log, Name: "BridgeCore API", Version: "test", Environment: "development"}
+	own := mappings.New(standard.Set(), standard.Source)
+	bc := bridge.Config{Source: systems.Source(s, keys, own), Openers: systems.Openers(guard, nil), Mappings: own.Standard(), Cache: kept, Logger: log, Breaker: breaker.Settings{}}
+	hc := httpapi.Config{Store: s, Vault: keys, Guard: guard, Mappings: own, Log: log, Name: "BridgeCore API", Version: "test", Environment: "development"}
 	hc.Auth = auth.New(s, auth.Config{Key: vault.NewSecret("canary-signing-key-0123456789abcdef")})
 	for _, o := range options {
 		o(&hc, &bc)

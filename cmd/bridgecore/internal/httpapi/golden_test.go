@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bridgecore/bridgecore/adapter/odoo/odootest"
+	"github.com/bridgecore/bridgecore/adapter/salesforce/salesforcetest"
+	"github.com/bridgecore/bridgecore/adapter/sap/saptest"
 )
 
 var update = flag.Bool("update", false, "write the answers into testdata/golden")
@@ -60,12 +62,31 @@ func masked(t *testing.T, body []byte) string {
 }
 
 func TestDocumentedRequests(t *testing.T) {
-	files, err := filepath.Glob("testdata/golden/*.json")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	e := newEnv(t)
 	odoo := odootest.New(t, "17.0")
 	sale := odootest.New(t, "19.0")
+	play(t, newEnv(t), "testdata/golden/*.json",
+		"{odoo17}", odoo.URL, "{odoo19}", sale.URL, "{password}", password, "{odoo_password}", odoo.Password)
+}
+
+// TestDocumentedUniversalRequests plays requests in universal words, on a
+// system of each kind.
+func TestDocumentedUniversalRequests(t *testing.T) {
+	org, s4 := salesforcetest.New(t), saptest.New(t)
+	e := newEnv(t)
+	e.register("admin", "odoo_main", odootest.New(t, "17.0"))
+	play(t, e, "testdata/universal/*.json",
+		"{salesforce}", org.URL, "{salesforce_id}", org.ClientID, "{salesforce_secret}", org.ClientSecret,
+		"{sap}", s4.URL, "{sap_user}", s4.Username, "{sap_password}", s4.Password)
+}
+
+// play sends the requests of files, with the replacements in their bodies, and
+// holds the answers against those in the files.
+func play(t *testing.T, e *env, glob string, replacements ...string) {
+	t.Helper()
+	files, err := filepath.Glob(glob)
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	replace := strings.NewReplacer(replacements...)
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
 			text, err := os.ReadFile(file)
@@ -75,16 +96,12 @@ func TestDocumentedRequests(t *testing.T) {
 			dec.DisallowUnknownFields()
 			require.NoError(t, dec.Decode(&x))
 
-			body := strings.NewReplacer(
-				"{odoo17}", odoo.URL, "{odoo19}", sale.URL, "{password}", password,
-				"{odoo_password}", odoo.Password,
-			).Replace(string(x.Body))
 			var headers []string
 			user := x.User
 			if x.Token == "refresh" {
 				headers, user = []string{"Authorization", "Bearer " + e.refresh[user]}, ""
 			}
-			a := e.send(user, x.Method, x.Path, body, headers...)
+			a := e.send(user, x.Method, x.Path, replace.Replace(string(x.Body)), headers...)
 			a.t = t
 			if x.Method == http.MethodPost && x.Path == "/api/v1/auth/login" && a.status == 200 {
 				assert.NotEmpty(t, a.json()["access_token"])

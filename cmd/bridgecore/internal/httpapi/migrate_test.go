@@ -1,10 +1,6 @@
 package httpapi_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -36,35 +32,7 @@ func migrating(t *testing.T) *env {
 // TestDocumentedMigration plays requests and answers in order, as
 // TestDocumentedRequests does, between two versions.
 func TestDocumentedMigration(t *testing.T) {
-	files, err := filepath.Glob("testdata/migrate/*.json")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	e := migrating(t)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			var x exchange
-			dec := json.NewDecoder(bytes.NewReader(text))
-			dec.DisallowUnknownFields()
-			require.NoError(t, dec.Decode(&x))
-			a := e.send(x.User, x.Method, x.Path, string(x.Body))
-			a.t = t
-			got := masked(t, a.body)
-			if *update {
-				x.Status, x.Answer = a.status, json.RawMessage(got)
-				var b bytes.Buffer
-				enc := json.NewEncoder(&b)
-				enc.SetEscapeHTML(false)
-				enc.SetIndent("", "  ")
-				require.NoError(t, enc.Encode(x))
-				require.NoError(t, os.WriteFile(file, b.Bytes(), 0o600))
-				return
-			}
-			assert.Equal(t, x.Status, a.status)
-			assert.Equal(t, masked(t, x.Answer), got)
-		})
-	}
+	play(t, migrating(t), "testdata/migrate/*.json")
 }
 
 // The documented request has exactly the documented answer.

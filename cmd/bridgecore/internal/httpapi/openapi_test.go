@@ -22,6 +22,9 @@ var wanted = []string{
 	"POST /api/v1/systems/{system_id}/crud", "POST /api/v1/systems/{system_id}/odoo/{operation}",
 	"POST /api/v1/systems/{system_id}/migrate", "POST /api/v1/systems/{system_id}/migrate/plan",
 	"POST /api/v1/systems/{system_id}/migrate/coverage", "POST /api/v1/systems/{system_id}/migrate/diff", "GET /api/v1/migrations/packs",
+	"GET /api/v1/mappings/models", "GET /api/v1/systems/{system_id}/mappings", "GET /api/v1/systems/{system_id}/mappings/{model}",
+	"PUT /api/v1/systems/{system_id}/mappings/{model}", "DELETE /api/v1/systems/{system_id}/mappings/{model}",
+	"GET /api/v1/systems/{system_id}/mappings/{model}/versions", "POST /api/v1/systems/{system_id}/mappings/{model}/preview",
 	"GET /api/v1/systems/{system_id}/cache/stats", "DELETE /api/v1/systems/{system_id}/cache/clear",
 	"GET /health", "GET /livez", "GET /readyz",
 }
@@ -81,7 +84,7 @@ func TestTheDescriptionIsWhole(t *testing.T) {
 	for _, op := range bridge.Operations() {
 		assert.Contains(t, string(a.body), "| "+op.Name+" |", "each operation is described")
 	}
-	for _, m := range []string{`"action":"create"`, `"Ahmed Al-Saudi"`, `"optimized":true`} {
+	for _, m := range []string{`"action":"create"`, `"Ahmed Al-Saudi"`, `"optimized":true`, `"use_universal_schema"`, `"application/yaml"`} {
 		assert.Contains(t, string(a.body), m, "the documents' examples")
 	}
 	assert.NotContains(t, string(a.body), "canary")
@@ -100,7 +103,7 @@ func TestWhatIsDescribedIsThere(t *testing.T) {
 	e := newEnv(t)
 	for _, endpoint := range wanted {
 		method, path, _ := strings.Cut(endpoint, " ")
-		path = strings.NewReplacer("{system_id}", "main", "{operation}", "read").Replace(path)
+		path = strings.NewReplacer("{system_id}", "main", "{operation}", "read", "{model}", "contact").Replace(path)
 		a := e.send("", method, path, "")
 		assert.NotEqual(t, 405, a.status, endpoint)
 		assert.NotContains(t, string(a.body), "nothing at this path", endpoint)

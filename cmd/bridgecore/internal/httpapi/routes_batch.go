@@ -23,6 +23,8 @@ type batchRequest struct {
 	SystemID    string            `json:"system_id,omitempty" doc:"The system, where an operation names no other" example:"odoo_main"`
 	Operations  []json.RawMessage `json:"operations" doc:"What to do, in this order: 1000 operations at most"`
 	StopOnError bool              `json:"stop_on_error,omitempty" doc:"Try nothing after the first operation that fails. What was done stays done: a batch is no transaction"`
+
+	Universal
 }
 
 // batchOperation is one operation of a batch, as the description has it. Those
@@ -97,7 +99,7 @@ func (a *API) runBatch(c *echo.Context) error {
 		return invalid("operations", "has %d operations; a batch may have %d", len(request.Operations), maxOperations)
 	}
 	callFrom(c.Request().Context()).noted("batch", true).systemID = request.SystemID
-	b := batchPlan{api: a, c: c, request: &request, systems: map[string]*bridge.System{}}
+	b := batchPlan{api: a, c: c, request: &request, systems: map[spokenSystem]*bridge.System{}}
 	planned := make([]plannedOperation, len(request.Operations))
 	items := make([]bridge.BatchItem, len(request.Operations))
 	for i, raw := range request.Operations {
@@ -136,7 +138,7 @@ type batchPlan struct {
 	api     *API
 	c       *echo.Context
 	request *batchRequest
-	systems map[string]*bridge.System // by id and what else tells them apart
+	systems map[spokenSystem]*bridge.System
 }
 
 // operation decodes one operation.
@@ -198,15 +200,15 @@ func unfitMember(name string, value json.RawMessage, target *string) error {
 
 // odoo is an operation of Odoo's.
 func (b *batchPlan) odoo(p *plannedOperation, id, operation string, body []byte) error {
-	var request bridge.OperationRequest
+	var request operationRequest
 	if _, err := operationShape.decode(body, &request); err != nil {
 		return err
 	}
-	sys, err := b.system(id)
+	sys, err := b.system(id, request.Universal)
 	if err != nil {
 		return err
 	}
-	p.item = bridge.BatchItem{System: sys, Action: bridge.BatchOperation, Operation: operation, Model: request.Model, Request: request}
+	p.item = bridge.BatchItem{System: sys, Action: bridge.BatchOperation, Operation: operation, Model: request.Model, Request: request.OperationRequest}
 	return nil
 }
 
@@ -220,7 +222,7 @@ func (b *batchPlan) record(p *plannedOperation, id string, body []byte) error {
 	if _, err := crudActionOf(request, given); err != nil {
 		return err
 	}
-	sys, err := b.system(id)
+	sys, err := b.system(id, request.Universal)
 	if err != nil {
 		return err
 	}
@@ -245,21 +247,37 @@ func (b *batchPlan) record(p *plannedOperation, id string, body []byte) error {
 	return err
 }
 
-// system is the same for all operations on it: that is how creations find
-// together.
-func (b *batchPlan) system(id string) (*bridge.System, error) {
-	if sys := b.systems[id]; sys != nil {
+// system is the same for all operations on it in the same words: that is how
+// creations find together. An operation's own words win over the batch's.
+func (b *batchPlan) system(id string, own Universal) (*bridge.System, error) {
+	if !own.asked() {
+		own = b.request.Universal
+	}
+	key := spokenSystem{id, own}
+	if sys := b.systems[key]; sys != nil {
 		return sys, nil
 	}
 	sys, err := b.api.system(b.c.Request().Context(), id)
 	if err != nil {
 		return nil, err
 	}
-	if sys, err = speaking(sys, b.c.Request().Header.Get(versionHeader), b.c.Response().Header()); err != nil {
+	version := b.c.Request().Header.Get(versionHeader)
+	if own.asked() {
+		sys, err = own.of(sys, version)
+	} else {
+		sys, err = speaking(sys, version, b.c.Response().Header())
+	}
+	if err != nil {
 		return nil, err
 	}
-	b.systems[id] = sys
+	b.systems[key] = sys
 	return sys, nil
+}
+
+// spokenSystem is a system and the words that are used with it.
+type spokenSystem struct {
+	id    string
+	words Universal
 }
 
 func (b *batchPlan) answer(planned []plannedOperation, results []bridge.BatchResult) batchOutput {

@@ -34,6 +34,8 @@ type crudRequest struct {
 
 	Fallback  adapter.Fallback `json:"fallback,omitempty" enum:"all,off" doc:"What becomes of fields that this version lacks: replaced or left out as far as they are known (unless given), all left out (all), refused (off)"`
 	FillEmpty bool             `json:"fill_empty,omitempty" doc:"read: fill empty values from documented alternatives, such as phone from mobile"`
+
+	Universal
 }
 
 var crudShape = shapeOf[crudRequest]()
@@ -46,10 +48,10 @@ type crudAction struct {
 }
 
 var crudActions = map[string]crudAction{
-	"create": {needs: []string{"data"}, takes: []string{"context", "fallback"}, run: crudCreate},
-	"read":   {takes: []string{"domain", "fields", "limit", "offset", "order", "cursor", "format", "expand", "context", "fallback", "fill_empty"}, run: crudRead},
-	"update": {needs: []string{"record_id", "data"}, takes: []string{"context", "fallback"}, run: crudUpdate},
-	"delete": {needs: []string{"record_id"}, takes: []string{"context"}, run: crudDelete},
+	"create": {needs: []string{"data"}, takes: []string{"context", "fallback", universalMember, unmappedMember}, run: crudCreate},
+	"read":   {takes: []string{"domain", "fields", "limit", "offset", "order", "cursor", "format", "expand", "context", "fallback", "fill_empty", universalMember, unmappedMember}, run: crudRead},
+	"update": {needs: []string{"record_id", "data"}, takes: []string{"context", "fallback", universalMember, unmappedMember}, run: crudUpdate},
+	"delete": {needs: []string{"record_id"}, takes: []string{"context", universalMember}, run: crudDelete},
 }
 
 // crudVerbs are what the audit log calls the actions: the names that the same
@@ -81,7 +83,7 @@ func (a *API) runCRUD(c *echo.Context) error {
 	if err := a.limited(callFrom(c.Request().Context()), crudClasses[request.Action]); err != nil {
 		return err
 	}
-	sys, err := a.spoken(c)
+	sys, err := a.spoken(c, request.Universal)
 	if err != nil {
 		return err
 	}

@@ -34,13 +34,17 @@ func (a *API) system(ctx context.Context, id string) (*bridge.System, error) {
 // versionHeader names the version in whose words a request is, and its answer.
 const versionHeader = "X-Odoo-Version"
 
-// spoken returns the caller's system in the version that the request speaks,
-// and says in the answer which that is.
-func (a *API) spoken(c *echo.Context) (*bridge.System, error) {
+// spoken returns the caller's system in the words that the request speaks:
+// universal ones, or those of a version, and then says in the answer which that
+// is.
+func (a *API) spoken(c *echo.Context, universal Universal) (*bridge.System, error) {
 	r := c.Request()
 	sys, err := a.system(r.Context(), c.Param("system_id"))
 	if err != nil {
 		return nil, err
+	}
+	if universal.asked() {
+		return universal.of(sys, r.Header.Get(versionHeader))
 	}
 	return speaking(sys, r.Header.Get(versionHeader), c.Response().Header())
 }
@@ -77,9 +81,15 @@ func versionAnswered() map[string]*huma.Param {
 }
 
 var (
-	operationShape    = shapeOf[bridge.OperationRequest]()
-	operationRequests = sync.Pool{New: func() any { return new(bridge.OperationRequest) }}
+	operationShape    = shapeOf[operationRequest]()
+	operationRequests = sync.Pool{New: func() any { return new(operationRequest) }}
 )
+
+// operationRequest is the body of an operation.
+type operationRequest struct {
+	bridge.OperationRequest
+	Universal
+}
 
 // runOperation answers POST /systems/{system_id}/odoo/{operation}. It goes past
 // huma: a kept answer is written as the bytes that it is.
@@ -91,9 +101,9 @@ func (a *API) runOperation(c *echo.Context) error {
 	if err != nil {
 		return err
 	}
-	request := operationRequests.Get().(*bridge.OperationRequest)
+	request := operationRequests.Get().(*operationRequest)
 	defer func() {
-		*request = bridge.OperationRequest{}
+		*request = operationRequest{}
 		operationRequests.Put(request)
 	}()
 	if _, err := operationShape.decode(body, request); err != nil {
@@ -110,11 +120,11 @@ func (a *API) runOperation(c *echo.Context) error {
 	if err := a.limited(who, classOf(effect)); err != nil {
 		return err
 	}
-	sys, err := a.spoken(c)
+	sys, err := a.spoken(c, request.Universal)
 	if err != nil {
 		return err
 	}
-	answer, err := sys.Operation(c.Request().Context(), c.Param("operation"), *request)
+	answer, err := sys.Operation(c.Request().Context(), c.Param("operation"), request.OperationRequest)
 	if err != nil {
 		return err
 	}
@@ -230,7 +240,7 @@ func (a *API) registerOperations() {
 		{Name: "operation", In: "path", Required: true, Description: "The operation", Example: "search_read", Schema: &huma.Schema{Type: huma.TypeString, Enum: names}},
 		versionParameter(),
 	}
-	a.document(op, reflect.TypeFor[bridge.OperationRequest](), reflect.TypeFor[operationOutput](), operationExamples)
+	a.document(op, reflect.TypeFor[operationRequest](), reflect.TypeFor[operationOutput](), operationExamples)
 	a.echo.POST(echoPath(path), a.runOperation)
 }
 

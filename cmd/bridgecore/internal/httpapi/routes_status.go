@@ -11,7 +11,8 @@ import (
 
 type fieldsInput struct {
 	SystemPath
-	Model string `query:"model" required:"true" minLength:"1" maxLength:"255" doc:"The model to describe" example:"res.partner"`
+	Model     string `query:"model" required:"true" minLength:"1" maxLength:"255" doc:"The model to describe" example:"res.partner"`
+	Universal bool   `query:"use_universal_schema" doc:"model is a universal model, described as the system has it"`
 }
 
 type fieldsOutput struct {
@@ -47,6 +48,11 @@ func (a *API) registerStatus() {
 		if err != nil {
 			return nil, err
 		}
+		if in.Universal {
+			if sys, err = sys.Universal(bridge.UniversalOptions{}); err != nil {
+				return nil, err
+			}
+		}
 		fields, cached, err := fieldsOf(ctx, sys, in.Model)
 		if err != nil {
 			return nil, err
@@ -57,7 +63,7 @@ func (a *API) registerStatus() {
 
 // fieldsOf describes a model's fields: in Odoo's own words where it is one.
 func fieldsOf(ctx context.Context, sys *bridge.System, model string) (fields json.RawMessage, cached bool, err error) {
-	if sys.Kind() == systems.Odoo {
+	if sys.Kind() == systems.Odoo && !sys.IsUniversal() {
 		answer, err := sys.Operation(ctx, "fields_get", bridge.OperationRequest{Model: model})
 		return answer.Result, answer.Cached, err
 	}

@@ -28,7 +28,7 @@ func TestANewSecretIsKept(t *testing.T) {
 
 	var out bytes.Buffer
 	k := NewKeeper(s, v, slog.New(slog.NewTextHandler(&out, nil)))
-	source := Source(s, v)
+	source := Source(s, v, nil)
 	before, err := source.System(ctx, Tenant(tenant.ID), "crm")
 	require.NoError(t, err)
 	now := was

@@ -205,7 +205,7 @@ func TestANewAddressNeedsTheSecrets(t *testing.T) {
 	require.NoError(t, err)
 	changed, err := systems.Change(c, members{"url": "https://other.my.salesforce.com", "client_secret": "new"}.json(t))
 	require.NoError(t, err)
-	assert.Equal(t, "", changed.(systems.SalesforceConnection).RefreshToken)
+	assert.Empty(t, changed.(systems.SalesforceConnection).RefreshToken)
 }
 
 func TestAConnectionIsNeverPrinted(t *testing.T) {

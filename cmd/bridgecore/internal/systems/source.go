@@ -3,12 +3,15 @@ package systems
 import (
 	"context"
 	"strconv"
+	"sync"
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/bridge"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/mappings"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
+	"github.com/bridgecore/bridgecore/mapping"
 )
 
 // Tenant writes a tenant's id as package bridge knows it.
@@ -22,9 +25,10 @@ func tenantNumber(tenant, id string) (int64, error) {
 	return n, nil
 }
 
-// Source looks systems up in the store. A system that was deactivated is
-// ErrPermissionDenied.
-func Source(s *store.Store, v *vault.Vault) bridge.Source {
+// Source looks systems up in the store, with the mappings that tenants made for
+// them. A system that was deactivated is ErrPermissionDenied.
+func Source(s *store.Store, v *vault.Vault, m *mappings.Mappings) bridge.Source {
+	own := &ownMappings{store: s, mappings: m}
 	return bridge.SourceFunc(func(ctx context.Context, tenant, id string) (bridge.SystemConfig, error) {
 		tenantID, err := tenantNumber(tenant, id)
 		if err != nil {
@@ -41,7 +45,12 @@ func Source(s *store.Store, v *vault.Vault) bridge.Source {
 		if err != nil {
 			return bridge.SystemConfig{}, err
 		}
+		set, revision, err := own.of(ctx, &sys)
+		if err != nil {
+			return bridge.SystemConfig{}, err
+		}
 		return bridge.SystemConfig{
+			Mappings: set, MappingsRevision: revision,
 			Tenant: tenant, ID: sys.SystemID, Kind: sys.Kind, Version: sys.Version, PinnedVersion: sys.Pinned, Connection: c,
 			// The number tells apart a system that was deleted and registered
 			// anew under the same name.
@@ -50,6 +59,57 @@ func Source(s *store.Store, v *vault.Vault) bridge.Source {
 			MaxConcurrent: c.limits().connections(),
 		}, nil
 	})
+}
+
+// ownMappings remembers the mappings of systems: reading them again is work
+// that is needed after a save alone.
+type ownMappings struct {
+	store    *store.Store
+	mappings *mappings.Mappings
+
+	mu   sync.Mutex
+	kept map[int64]keptMappings // by System.ID
+}
+
+type keptMappings struct {
+	revision int64
+	set      *mapping.Set
+}
+
+// mostKept bounds what is remembered; more begins anew.
+const mostKept = 1024
+
+// of returns a system's own mappings, nil for none, and what tells them apart.
+func (o *ownMappings) of(ctx context.Context, sys *store.System) (*mapping.Set, string, error) {
+	if o.mappings == nil {
+		return nil, "", nil
+	}
+	revision, err := o.store.MappingRevision(ctx, sys.TenantID, sys.ID)
+	if err != nil || revision == 0 {
+		return nil, "", err
+	}
+	name := strconv.FormatInt(revision, 10)
+	o.mu.Lock()
+	known, ok := o.kept[sys.ID]
+	o.mu.Unlock()
+	if ok && known.revision == revision {
+		return known.set, name, nil
+	}
+	list, err := o.store.Mappings(ctx, sys.TenantID, sys.ID)
+	if err != nil {
+		return nil, "", err
+	}
+	set, err := o.mappings.Layer(sys.Kind, list)
+	if err != nil {
+		return nil, "", err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.kept == nil || len(o.kept) >= mostKept {
+		o.kept = map[int64]keptMappings{}
+	}
+	o.kept[sys.ID] = keptMappings{revision, set}
+	return set, name, nil
 }
 
 // dialer is a connection that can be dialled.
@@ -73,7 +133,10 @@ func Openers(guard netguard.Guard, keeper *Keeper) map[string]bridge.Opener {
 			if !ok {
 				return nil, adapter.Errorf(adapter.Internal, "the connection of system %q can't be dialled", config.ID)
 			}
-			return c.dial(ctx, dialling{guard, config.Version, func(was, now Connection) { keeper.keep(config.Tenant, config.ID, was, now) }})
+			keep := func(was, now Connection) {
+				keeper.keep(config.Tenant, config.ID, was, now) //nolint:contextcheck // the dialling is long over
+			}
+			return c.dial(ctx, dialling{guard, config.Version, keep})
 		}
 	}
 	return openers

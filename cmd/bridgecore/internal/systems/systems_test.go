@@ -74,7 +74,7 @@ func TestSource(t *testing.T) {
 	sys := store.System{TenantID: tenant.ID, SystemID: "main", Kind: systems.Odoo, Version: "17.0", IsActive: true, SealedConfig: sealed}
 	require.NoError(t, s.CreateSystem(ctx, &sys))
 
-	source := systems.Source(s, v)
+	source := systems.Source(s, v, nil)
 	c, err := source.System(ctx, systems.Tenant(tenant.ID), "main")
 	require.NoError(t, err)
 	assert.Equal(t, good, c.Connection)
@@ -115,6 +115,6 @@ func TestSource(t *testing.T) {
 	require.NoError(t, err)
 	again.IsActive = true
 	require.NoError(t, s.UpdateSystem(ctx, &again))
-	_, err = systems.Source(s, w).System(ctx, systems.Tenant(tenant.ID), "main")
+	_, err = systems.Source(s, w, nil).System(ctx, systems.Tenant(tenant.ID), "main")
 	assert.ErrorIs(t, err, vault.ErrUnreadable)
 }

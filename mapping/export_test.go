@@ -1,0 +1,7 @@
+package mapping
+
+// Names for tests.
+var (
+	Same    = same
+	CutText = cutText
+)
