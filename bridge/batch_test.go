@@ -59,7 +59,7 @@ func batchRig(t *testing.T) (*counting, *System) {
 	return c, sys
 }
 
-func create(sys *System, name string) BatchItem {
+func creation(sys *System, name string) BatchItem {
 	values := adapter.Record{"name": name}
 	if name == "bad" {
 		values = adapter.Record{"no_such_field": 1}
@@ -67,13 +67,13 @@ func create(sys *System, name string) BatchItem {
 	return BatchItem{System: sys, Action: BatchCreate, Model: "res.partner", Values: values}
 }
 
-func read(sys *System, name string) BatchItem {
+func reading(sys *System, name string) BatchItem {
 	return BatchItem{System: sys, Action: BatchRead, Model: "res.partner", Reading: Reading{Query: adapter.Query{Fields: []string{"name"}, Filter: adapter.Cond{Field: "name", Op: adapter.Equal, Value: name}}}}
 }
 
 func TestBatchKeepsItsOrder(t *testing.T) {
 	c, sys := batchRig(t)
-	items := []BatchItem{create(sys, "a"), create(sys, "b"), create(sys, "c"), read(sys, "b"), read(sys, "nobody")}
+	items := []BatchItem{creation(sys, "a"), creation(sys, "b"), creation(sys, "c"), reading(sys, "b"), reading(sys, "nobody")}
 	results := Batch(t.Context(), items, false)
 	require.Len(t, results, 5)
 	for i := range 3 {
@@ -88,9 +88,9 @@ func TestBatchKeepsItsOrder(t *testing.T) {
 	id := results[0].ID
 	results = Batch(t.Context(), []BatchItem{
 		{System: sys, Action: BatchUpdate, Model: "res.partner", IDs: []adapter.ID{id}, Values: adapter.Record{"name": "changed"}},
-		read(sys, "changed"),
+		reading(sys, "changed"),
 		{System: sys, Action: BatchDelete, Model: "res.partner", IDs: []adapter.ID{id}},
-		read(sys, "changed"),
+		reading(sys, "changed"),
 		{System: sys, Action: BatchOperation, Operation: "search_count", Model: "res.partner", Request: OperationRequest{}},
 		{System: sys, Action: "explode", Model: "res.partner"},
 	}, false)
@@ -107,9 +107,9 @@ func TestBatchBlamesTheBadOne(t *testing.T) {
 	c, sys := batchRig(t)
 	var items []BatchItem
 	for i := range 50 {
-		items = append(items, create(sys, fmt.Sprint("n", i)))
+		items = append(items, creation(sys, fmt.Sprint("n", i)))
 	}
-	items[0], items[17], items[49] = create(sys, "bad"), create(sys, "bad"), create(sys, "bad")
+	items[0], items[17], items[49] = creation(sys, "bad"), creation(sys, "bad"), creation(sys, "bad")
 	results := Batch(t.Context(), items, false)
 	for i, r := range results {
 		if i == 0 || i == 17 || i == 49 {
@@ -127,7 +127,7 @@ func TestBatchBlamesTheBadOne(t *testing.T) {
 
 func TestBatchStopsOnError(t *testing.T) {
 	c, sys := batchRig(t)
-	items := []BatchItem{create(sys, "a"), create(sys, "b"), create(sys, "bad"), create(sys, "d"), read(sys, "a")}
+	items := []BatchItem{creation(sys, "a"), creation(sys, "b"), creation(sys, "bad"), creation(sys, "d"), reading(sys, "a")}
 	results := Batch(t.Context(), items, true)
 	require.NoError(t, results[0].Err)
 	require.NoError(t, results[1].Err)
@@ -142,14 +142,14 @@ func TestBatchStopsOnError(t *testing.T) {
 	assert.EqualValues(t, 2, n, "nothing after the bad one was made")
 
 	c.largest.Store(0)
-	results = Batch(t.Context(), []BatchItem{create(sys, "x"), create(sys, "y")}, true)
+	results = Batch(t.Context(), []BatchItem{creation(sys, "x"), creation(sys, "y")}, true)
 	assert.NoError(t, results[1].Err)
 	assert.EqualValues(t, 2, c.largest.Load(), "good ones go out together here too")
 
 	// Of reads that ran at the same time nothing is taken back.
-	bad := read(sys, "a")
+	bad := reading(sys, "a")
 	bad.Reading.Fields = []string{"no_such_field"}
-	results = Batch(t.Context(), []BatchItem{bad, read(sys, "a"), create(sys, "z")}, true)
+	results = Batch(t.Context(), []BatchItem{bad, reading(sys, "a"), creation(sys, "z")}, true)
 	assert.Error(t, results[0].Err)
 	assert.NoError(t, results[1].Err)
 	assert.True(t, results[2].Skipped)
@@ -162,7 +162,7 @@ func TestBatchWithAnUnknownOutcome(t *testing.T) {
 		c.fail = func([]adapter.Record) error {
 			return &adapter.Error{Code: adapter.UnknownOutcome, Message: "no answer"}
 		}
-		results := Batch(t.Context(), []BatchItem{create(sys, "a"), create(sys, "b"), read(sys, "a")}, stop)
+		results := Batch(t.Context(), []BatchItem{creation(sys, "a"), creation(sys, "b"), reading(sys, "a")}, stop)
 		for _, r := range results[:2] {
 			assert.ErrorIs(t, r.Err, adapter.ErrUnknownOutcome)
 		}
@@ -175,7 +175,7 @@ func TestBatchOfACallerWhoLeft(t *testing.T) {
 	_, sys := batchRig(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, r := range Batch(ctx, []BatchItem{create(sys, "a"), read(sys, "a")}, false) {
+	for _, r := range Batch(ctx, []BatchItem{creation(sys, "a"), reading(sys, "a")}, false) {
 		assert.True(t, r.Skipped)
 		assert.ErrorIs(t, r.Err, adapter.ErrCanceled)
 	}
@@ -184,7 +184,7 @@ func TestBatchOfACallerWhoLeft(t *testing.T) {
 func TestBatchAcrossSystems(t *testing.T) {
 	one, sys := batchRig(t)
 	two, other := batchRig(t)
-	results := Batch(t.Context(), []BatchItem{create(sys, "a"), create(other, "b"), create(sys, "c")}, false)
+	results := Batch(t.Context(), []BatchItem{creation(sys, "a"), creation(other, "b"), creation(sys, "c")}, false)
 	for _, r := range results {
 		assert.NoError(t, r.Err)
 	}
