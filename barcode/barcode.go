@@ -7,6 +7,7 @@
 package barcode
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,7 +49,7 @@ func Parse(scanned string) (Code, error) {
 	text := strings.TrimSpace(scanned)
 	switch {
 	case text == "":
-		return Code{}, fmt.Errorf("the barcode is empty")
+		return Code{}, errors.New("the barcode is empty")
 	case len(text) > maxText:
 		return Code{}, fmt.Errorf("the barcode is longer than the %d characters that a barcode can hold", maxText)
 	}

@@ -3,6 +3,7 @@ package barcode_test
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"image/png"
 	"io"
 	"strings"
@@ -166,7 +167,7 @@ func TestDraw(t *testing.T) {
 		b.Reset()
 		require.NoError(t, p.SVG(&b, barcode.Size{}))
 		for dec := xml.NewDecoder(&b); ; {
-			if _, err := dec.Token(); err == io.EOF {
+			if _, err := dec.Token(); errors.Is(err, io.EOF) {
 				break
 			} else if !assert.NoError(t, err, c.text) {
 				break

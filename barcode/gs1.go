@@ -1,6 +1,7 @@
 package barcode
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -147,7 +148,7 @@ func parseGS1(text string) ([]Element, error) {
 		elements = append(elements, e)
 	}
 	if len(elements) == 0 {
-		return nil, fmt.Errorf("there is no element in it")
+		return nil, errors.New("there is no element in it")
 	}
 	return elements, nil
 }
@@ -205,7 +206,7 @@ func isLink(text string) bool {
 func parseLink(text string) ([]Element, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("it is no address")
+		return nil, errors.New("it is no address")
 	}
 	var elements []Element
 	add := func(ai, value string) error {
@@ -230,7 +231,7 @@ func parseLink(text string) ([]Element, error) {
 	for i := start; i+1 < len(segments); i += 2 {
 		value, err := url.PathUnescape(segments[i+1])
 		if err != nil {
-			return nil, fmt.Errorf("the address is written wrongly")
+			return nil, errors.New("the address is written wrongly")
 		}
 		if err := add(segments[i], value); err != nil {
 			return nil, err
@@ -240,14 +241,14 @@ func parseLink(text string) ([]Element, error) {
 		name, value, _ := strings.Cut(part, "=")
 		value, err := url.QueryUnescape(value)
 		if err != nil {
-			return nil, fmt.Errorf("the address is written wrongly")
+			return nil, errors.New("the address is written wrongly")
 		}
 		if err := add(name, value); err != nil {
 			return nil, err
 		}
 	}
 	if len(elements) == 0 {
-		return nil, fmt.Errorf("the address has no GS1 elements")
+		return nil, errors.New("the address has no GS1 elements")
 	}
 	return elements, nil
 }

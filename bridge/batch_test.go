@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -194,5 +193,5 @@ func TestBatchAcrossSystems(t *testing.T) {
 		assert.Equal(t, want, n)
 	}
 	assert.Empty(t, Batch(t.Context(), nil, true))
-	assert.True(t, errors.Is(ErrSkipped, adapter.ErrCanceled))
+	assert.ErrorIs(t, ErrSkipped, adapter.ErrCanceled)
 }

@@ -116,7 +116,7 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 		observers = append(observers, s.metrics)
 	}
 	if c.AuditPolicy != config.AuditOff {
-		s.audit = audit.New(audit.Config{
+		s.audit = audit.New(audit.Config{ //nolint:contextcheck // entries are written though their callers left
 			Store: s.store, Values: c.AuditValues, Key: s.vault.Derive("audit values"), BestEffort: c.AuditPolicy == config.AuditBestEffort, Log: log,
 		})
 		observers = append(observers, httpapi.Changes{Log: s.audit})

@@ -33,6 +33,7 @@ func (l *ledger) AppendAudit(ctx context.Context, entries []*store.AuditEntry) e
 }
 
 func withAudit(tb testing.TB, reads bool) (*ledger, option) {
+	tb.Helper()
 	led := &ledger{}
 	return led, func(c *httpapi.Config, b *bridge.Config) {
 		led.to = c.Store

@@ -76,11 +76,12 @@ func (l *Locale) number(n json.Number, c *Column) string {
 		return string(n)
 	}
 	digits := c.Digits
-	switch {
-	case c.Kind == Integer:
+	switch c.Kind {
+	case Integer:
 		digits = 0
-	case c.Kind == Text:
+	case Text:
 		return string(n)
+	case Number, Money, Date, DateTime, Bool:
 	}
 	text := v.FloatString(digits)
 	sign := ""

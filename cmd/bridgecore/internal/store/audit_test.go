@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -92,7 +93,7 @@ func TestForgedAuditIsFound(t *testing.T) {
 			o := storetest.Options(t)
 			s, ctx := auditStore(t, o), t.Context()
 			for i := range 5 {
-				require.NoError(t, s.AppendAudit(ctx, []*store.AuditEntry{entry(1, fmt.Sprint(i))}))
+				require.NoError(t, s.AppendAudit(ctx, []*store.AuditEntry{entry(1, strconv.Itoa(i))}))
 			}
 			require.NoError(t, s.AppendAudit(ctx, []*store.AuditEntry{entry(2, "x")}))
 			forge(t, o, c.query)

@@ -77,7 +77,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, fmt.Errorf("bring the database schema up to date: %w", err)
 	}
 	if o.OnQuery != nil {
-		db.AddQueryHook(queryHook{o.OnQuery})
+		db = db.WithQueryHook(queryHook{o.OnQuery})
 	}
 	return &Store{db}, nil
 }

@@ -64,11 +64,12 @@ func holds(t *testing.T, where, query string, names map[string]string) {
 		}
 	}
 	require.NotEmpty(t, used, "%s: %s", where, query)
-	labels := ""
+	var all []string
 	for _, name := range used {
 		assert.Contains(t, names, name, "%s asks for a metric that there is not: %s", where, query)
-		labels += names[name]
+		all = append(all, names[name])
 	}
+	labels := strings.Join(all, " ")
 	for _, m := range grouping.FindAllStringSubmatch(query, -1) {
 		for label := range strings.SplitSeq(m[1], ",") {
 			assert.Contains(t, labels, strings.TrimSpace(label)+"=", "%s groups by a label that there is not: %s", where, query)

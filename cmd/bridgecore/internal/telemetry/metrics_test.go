@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -79,7 +80,7 @@ func TestLabelsAreBounded(t *testing.T) {
 		m.Request(fmt.Sprint("M", i), "/x", 200, 0)
 		m.Upstream(t.Context(), bridge.UpstreamEvent{Kind: "odoo", Model: fmt.Sprint("x.model", i), Operation: "read"})
 		m.Upstream(t.Context(), bridge.UpstreamEvent{Kind: "odoo", Model: fmt.Sprint("nonsense", i), Operation: "read", Err: errors.New("no")})
-		m.Breaker(bridge.BreakerEvent{Tenant: "1", System: fmt.Sprint(i), To: breaker.Open})
+		m.Breaker(bridge.BreakerEvent{Tenant: "1", System: strconv.Itoa(i), To: breaker.Open})
 	}
 	text := page(t, m)
 	assert.Equal(t, 1, strings.Count(text, "\nhttp_requests_total{"))
