@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -30,13 +31,20 @@ func simulation(tb testing.TB, name string, change func(*Config)) (*rig, *System
 	tb.Helper()
 	kind, version, _ := strings.Cut(name, " ")
 	var open func(context.Context) (adapter.Adapter, error)
-	switch kind {
-	case "odoo":
+	switch {
+	case version == "real":
+		open = func(ctx context.Context) (adapter.Adapter, error) {
+			return odoo.Dial(ctx, odoo.Config{
+				URL: os.Getenv("BRIDGECORE_ODOO_URL"), Database: os.Getenv("BRIDGECORE_ODOO_DATABASE"),
+				Username: os.Getenv("BRIDGECORE_ODOO_USERNAME"), Password: os.Getenv("BRIDGECORE_ODOO_PASSWORD"),
+			})
+		}
+	case kind == "odoo":
 		srv := odootest.New(tb, version)
 		open = func(ctx context.Context) (adapter.Adapter, error) {
 			return odoo.Dial(ctx, odoo.Config{URL: srv.URL, Database: srv.Database, Username: srv.Username, Password: srv.Password})
 		}
-	case "sap":
+	case kind == "sap":
 		srv := saptest.New(tb)
 		open = func(ctx context.Context) (adapter.Adapter, error) {
 			return sap.Dial(ctx, sap.Config{URL: srv.URL, Username: srv.Username, Password: srv.Password, Client: srv.Client})
@@ -72,6 +80,19 @@ func onEach(t *testing.T, test func(t *testing.T, name string, r *rig, s *System
 	}
 }
 
+// onReal runs the test on a real Odoo too, if the environment names one.
+func onReal(t *testing.T, test func(t *testing.T, name string, r *rig, s *System)) {
+	t.Helper()
+	onEach(t, test)
+	t.Run("real", func(t *testing.T) {
+		if os.Getenv("BRIDGECORE_ODOO_URL") == "" {
+			t.Skip("SKIPPED: no real Odoo. Set BRIDGECORE_ODOO_URL, _DATABASE, _USERNAME and _PASSWORD to test against one.")
+		}
+		r, s := simulation(t, "odoo real", nil)
+		test(t, "odoo real", r, s)
+	})
+}
+
 // sale makes a contact, a product and an order with two lines.
 func sale(t *testing.T, s *System, reference string) scene {
 	t.Helper()
@@ -91,7 +112,7 @@ func sale(t *testing.T, s *System, reference string) scene {
 // Every standard model can be read whole, described and counted, and its
 // mapping names nothing that the system lacks.
 func TestStandardModelsRead(t *testing.T) {
-	onEach(t, func(t *testing.T, _ string, _ *rig, s *System) {
+	onReal(t, func(t *testing.T, _ string, _ *rig, s *System) {
 		t.Helper()
 		sale(t, s, "R1")
 		for _, m := range standard.Set().Models() {
@@ -158,7 +179,7 @@ func TestStandardCreateEach(t *testing.T) {
 }
 
 func TestStandardUpdatesOfLines(t *testing.T) {
-	onEach(t, func(t *testing.T, _ string, _ *rig, s *System) {
+	onReal(t, func(t *testing.T, _ string, _ *rig, s *System) {
 		t.Helper()
 		sc := sale(t, s, "R1")
 		lines := func() (text string, ids []adapter.ID) {
@@ -190,7 +211,7 @@ func TestStandardUpdatesOfLines(t *testing.T) {
 // What lies in records behind the contact on one system, and in the contact on
 // another, is changed alike.
 func TestStandardUpdatesOfContacts(t *testing.T) {
-	onEach(t, func(t *testing.T, name string, _ *rig, s *System) {
+	onReal(t, func(t *testing.T, name string, _ *rig, s *System) {
 		t.Helper()
 		id := create(t, s, "contact", adapter.Record{"name": "Azure"})
 		fields := []string{"name", "phone", "street", "city", "country"}
@@ -311,7 +332,7 @@ func TestStandardAnswersAreFresh(t *testing.T) {
 	native := map[string]struct{ contact, name string }{
 		"odoo": {"res.partner", "name"}, "sap": {"API_BUSINESS_PARTNER.A_BusinessPartner", "OrganizationBPName1"}, "salesforce": {"Account", "Name"},
 	}
-	onEach(t, func(t *testing.T, _ string, r *rig, s *System) {
+	onReal(t, func(t *testing.T, _ string, r *rig, s *System) {
 		t.Helper()
 		sc := sale(t, s, "R1")
 		ask := func() Answer {
