@@ -121,10 +121,6 @@ func TestStandardModelsRead(t *testing.T) {
 				t.Logf("%s: %v", m.Name, err)
 				continue
 			}
-			if adapter.CodeOf(err) == adapter.NotFound {
-				t.Logf("%s: the simulator has it not: %v", m.Name, err)
-				continue
-			}
 			if !assert.NoError(t, err, m.Name) {
 				continue
 			}
