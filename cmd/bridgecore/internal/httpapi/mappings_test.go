@@ -52,7 +52,7 @@ func TestOneVocabularyForThreeSystems(t *testing.T) {
 			made := send("/crud", `{"action":"create","model":"contact","use_universal_schema":true,"data":{"name":"Tuwaiq 'Trading' \\ O\"N","is_company":true,"phone":"+966 11 123 4567","city":"Riyadh","country":"SA"}}`).ok(200)
 			key, err := json.Marshal(made["result"].(map[string]any)["id"])
 			require.NoError(t, err)
-			const read = `"model":"contact","use_universal_schema":true,"domain":[["name","=","Tuwaiq 'Trading' \\ O\"N"]],"fields":["name","is_company","phone","city","country"]`
+			const read = `"model":"contact","use_universal_schema":true,"domain":[["name","=","Tuwaiq 'Trading' \\ O\"N"],["country","=","SA"]],"fields":["name","is_company","phone","city","country"]`
 			var got []any
 			for range 2 { // the second time from the cache
 				record := send("/crud", `{"action":"read",`+read+`}`).ok(200)["result"].([]any)
@@ -206,6 +206,7 @@ func TestMappingsThatAreRefused(t *testing.T) {
 		"another member":    {"application/json", `{"mapping":"x","system":"odoo"}`, "", "system: there is no such member"},
 		"a tag":             {yamlHeader, ownMapping, `7`, "If-Match"},
 		"another tag":       {yamlHeader, ownMapping, `W/"x"`, "If-Match"},
+		"below nothing":     {"application/json", `{"mapping":"x","version":-1}`, "", "version"},
 		"two versions":      {"application/json", `{"mapping":"x","version":2}`, `"3"`, "version"},
 	} {
 		t.Run(name, func(t *testing.T) {
