@@ -11,5 +11,12 @@
 //	sys, err := b.System(ctx, bridge.Caller{Tenant: "acme", User: "sara"}, "main")
 //	answer, err := sys.Operation(ctx, "search_read", bridge.OperationRequest{Model: "res.partner"})
 //
+// A system can be used in its own words, in those of another version of its
+// kind ([System.As]), or in the universal vocabulary, which is the same for
+// every kind of system ([System.Universal]):
+//
+//	universal, err := sys.Universal(bridge.UniversalOptions{})
+//	contact, err := universal.Create(ctx, "contact", adapter.Record{"name": "Azure", "country": "SA"})
+//
 // Everything that the HTTP API can do, a Go program can do with this package.
 package bridge

@@ -138,6 +138,12 @@ func (s *System) PinnedVersion() string {
 
 // names are the names under which a model is kept and dropped.
 func (s *System) names(model string) []string {
+	if s.universal != nil {
+		n, _ := s.link.nature() // one that was never dialled has nothing kept by this process
+		if p, err := s.universal.layer.plan(s.Kind(), n.version, model, s.universal.options); err == nil {
+			return []string{p.SystemModel()}
+		}
+	}
 	if s.pin == nil {
 		return []string{model}
 	}

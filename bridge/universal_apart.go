@@ -142,9 +142,9 @@ func (t *topic) carry(ctx context.Context, a apart, d deed) error {
 	case "create":
 		return t.add(ctx, a, d.values)
 	case "unlink":
-		return t.System.Delete(ctx, a.model, []adapter.ID{d.id})
+		return t.Delete(ctx, a.model, []adapter.ID{d.id})
 	default:
-		return t.System.Update(ctx, a.model, []adapter.ID{d.id}, d.values)
+		return t.Update(ctx, a.model, []adapter.ID{d.id}, d.values)
 	}
 }
 
@@ -155,7 +155,7 @@ func (t *topic) add(ctx context.Context, a apart, values adapter.Record) error {
 		if values, err = t.leadingBack(ctx, a, values); err != nil {
 			return err
 		}
-		_, err = t.System.Create(ctx, a.model, values)
+		_, err = t.Create(ctx, a.model, values)
 		return err
 	}
 	var id adapter.ID

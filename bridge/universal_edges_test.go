@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -130,6 +131,125 @@ func TestUniversalAccess(t *testing.T) {
 	assert.Equal(t, adapter.PermissionDenied, code(t, err))
 	_, err = contacts.Count(t.Context(), "contact", nil)
 	assert.Equal(t, adapter.PermissionDenied, code(t, err))
+
+	// What is kept for one who may is not served to one who may not.
+	q := Reading{Query: adapter.Query{Model: "order", Fields: []string{"reference", "partner_name"}}}
+	for range 2 {
+		_, err = admin.Read(t.Context(), q)
+		require.NoError(t, err)
+	}
+	_, err = orders.Read(t.Context(), q)
+	assert.Equal(t, adapter.PermissionDenied, code(t, err))
+	q.Fields = nil
+	_, err = admin.Read(t.Context(), q)
+	require.NoError(t, err)
+	again, err := orders.Read(t.Context(), q)
+	require.NoError(t, err)
+	assert.NotContains(t, string(again.Result), "partner_name")
+}
+
+// The kept answer of all fields that one role may read is not that of another.
+func TestUniversalAnswersOfRoles(t *testing.T) {
+	u := universally(t, func(c *Config) {
+		c.Access = Access{
+			"admin": {{Models: []string{"*"}, Methods: []string{"*"}}},
+			"heads": {{Models: []string{"Order"}, Methods: []string{"*"}}},
+		}
+	})
+	admin, heads := u.of(t, "crm", "admin"), u.of(t, "crm", "heads")
+	account := create(t, admin, "contact", adapter.Record{"name": "Azure"})
+	create(t, admin, "order", adapter.Record{"reference": "R1", "partner_id": account.Value()})
+	for range 2 {
+		for s, sees := range map[*System]bool{admin: true, heads: false} {
+			a, err := s.Read(t.Context(), Reading{Query: adapter.Query{Model: "order"}})
+			require.NoError(t, err)
+			assert.Equal(t, sees, strings.Contains(string(a.Result), "Azure"), "%s", a.Result)
+		}
+	}
+}
+
+func TestUniversalCacheIsCleared(t *testing.T) {
+	u := universally(t, nil)
+	s := u.of(t, "crm")
+	create(t, s, "contact", adapter.Record{"name": "Azure"})
+	q := Reading{Query: adapter.Query{Model: "contact", Fields: []string{"name"}}}
+	for range 2 {
+		_, err := s.Read(t.Context(), q)
+		require.NoError(t, err)
+	}
+	assert.Positive(t, s.ClearCache(t.Context(), "contact"))
+	a, err := s.Read(t.Context(), q)
+	require.NoError(t, err)
+	assert.False(t, a.Cached)
+}
+
+// A version that callers of the system speak does not matter here.
+func TestUniversalOnAPinnedSystem(t *testing.T) {
+	r := pinRig(t, elder{memory.New(pinSchemas()["2"]...)}, true, func(c *Config) {
+		set, err := mapping.Parse("own.yaml", []byte("universal: lot\nfields: {number: char}\n---\nmapping: lot\nsystem: fake\nversions: \"2\"\nmodel: batch\nfields: {number: code}\n"))
+		require.NoError(t, err)
+		c.Mappings = set
+	})
+	pinned := as(t, r.sys(t), "1")
+	s, err := pinned.Universal(UniversalOptions{})
+	require.NoError(t, err)
+	assert.Empty(t, s.PinnedVersion())
+	id := create(t, s, "lot", adapter.Record{"number": "L1"})
+	assert.Equal(t, "L1", read(t, pinned, "lot", []string{"name"}, fmt.Sprintf(`[["id","=",%s]]`, quoteID(id)))[0]["name"])
+	assert.Equal(t, "L1", read(t, s, "lot", []string{"number"}, `[["number","=","L1"]]`)[0]["number"])
+	back := as(t, s, "1")
+	assert.False(t, back.IsUniversal(), "one vocabulary at a time")
+}
+
+// Fields that the mapping does not know are dropped, kept or refused, as the
+// caller says.
+func TestUniversalUnmappedFields(t *testing.T) {
+	u := universally(t, nil)
+	native, err := u.System(t.Context(), sara, "crm")
+	require.NoError(t, err)
+	by := func(o mapping.Unmapped) *System {
+		s, err := native.Universal(UniversalOptions{Unmapped: o})
+		require.NoError(t, err)
+		return s
+	}
+	ctx, warnings := adapter.WithWarnings(t.Context())
+	made, err := by(mapping.Drop).Create(ctx, "contact", adapter.Record{"name": "Azure", "nonsense": 1})
+	require.NoError(t, err)
+	assert.True(t, slices.ContainsFunc(warnings.List(), func(w adapter.Warning) bool { return w.Field == "nonsense" }), "said")
+	_, err = by(mapping.Refuse).Create(t.Context(), "contact", adapter.Record{"name": "Azure", "nonsense": 1})
+	assert.Equal(t, adapter.InvalidArgument, code(t, err))
+	require.NoError(t, by(mapping.Extra).Update(t.Context(), "contact", []adapter.ID{made.ID()}, adapter.Record{"extra": map[string]any{"Vip": true}}))
+	assert.Equal(t, true, read(t, by(mapping.Drop), "contact", []string{"vip"}, `[]`)[0]["vip"])
+	got := read(t, by(mapping.Extra), "contact", []string{"name", "extra.Name"}, `[]`)
+	assert.Equal(t, "Azure", got[0]["name"])
+}
+
+// Many callers at once, who read and write in both vocabularies.
+func TestUniversalAtOnce(t *testing.T) {
+	u := universally(t, nil)
+	s := u.of(t, "crm")
+	id := create(t, s, "contact", adapter.Record{"name": "0"})
+	native, err := u.System(t.Context(), sara, "crm")
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 20 {
+				name := fmt.Sprintf("%d-%d", i, j)
+				if i%2 == 0 {
+					assert.NoError(t, s.Update(t.Context(), "contact", []adapter.ID{id}, adapter.Record{"name": name}))
+				} else {
+					assert.NoError(t, native.Update(t.Context(), "Account", []adapter.ID{id}, adapter.Record{"Name": name}))
+				}
+				_, err := s.Read(t.Context(), Reading{Query: adapter.Query{Model: "contact", Fields: []string{"name"}}})
+				assert.NoError(t, err)
+			}
+		})
+	}
+	wg.Wait()
+	last, err := u.crm.Read(t.Context(), "Account", []adapter.ID{id}, []string{"Name"})
+	require.NoError(t, err)
+	assert.Equal(t, last[0]["Name"], read(t, s, "contact", []string{"name"}, `[]`)[0]["name"], "what was written last is read")
 }
 
 // Children are changed by calls of their own on a system that nests: rights to

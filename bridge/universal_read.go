@@ -166,6 +166,10 @@ func (t *topic) newShape(ctx context.Context, asked []string) (s *shape, denied 
 	for _, part := range [...]string{t.model, t.universal.layer.revision, t.nature.version, string(t.universal.options.Unmapped)} {
 		s.tail = appendCanonical(s.tail, part)
 	}
+	if denied {
+		// All fields are not the same for everybody.
+		s.tail = appendCanonical(s.tail, Names(s.fields))
+	}
 	return s, denied, t.expandable(ctx, s)
 }
 

@@ -111,12 +111,14 @@ func (t *topic) seek(ctx context.Context, whole *adapter.Schema, model string, f
 func ownerOf(whole *adapter.Schema, model string, id adapter.ID) (owner adapter.Filter, key string, err error) {
 	keys := keysOf(id)
 	var all adapter.And
+	var own []string
 	for _, name := range slices.Sorted(maps.Keys(keys)) {
 		if whole.Has(name) && keys[name] != "" {
 			all = append(all, adapter.Cond{Field: name, Op: adapter.Equal, Value: keys[name]})
-			key += fmt.Sprintf("%s=%q,", name, keys[name])
+			own = append(own, fmt.Sprintf("%s=%q", name, keys[name]))
 		}
 	}
+	key = strings.Join(own, ",")
 	switch len(all) {
 	case 0:
 		return nil, "", &adapter.Error{

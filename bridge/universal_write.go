@@ -63,7 +63,7 @@ func (s *System) universalETag(ctx context.Context, model string, id adapter.ID)
 		if err := t.mustBe(ctx, []adapter.ID{id}); err != nil {
 			return err
 		}
-		tag, err = t.System.ETag(ctx, t.plan.SystemModel(), id)
+		tag, err = t.ETag(ctx, t.plan.SystemModel(), id)
 		return err
 	})
 	return tag, err
@@ -72,7 +72,7 @@ func (s *System) universalETag(ctx context.Context, model string, id adapter.ID)
 func (s *System) universalUpdateIf(ctx context.Context, model string, id adapter.ID, etag string, values adapter.Record) error {
 	return s.universally(ctx, model, "write", func(t *topic) error {
 		return t.updateWith(ctx, []adapter.ID{id}, values, true, func(own adapter.Record) error {
-			return t.System.UpdateIf(ctx, t.plan.SystemModel(), id, etag, own)
+			return t.UpdateIf(ctx, t.plan.SystemModel(), id, etag, own)
 		})
 	})
 }
@@ -85,7 +85,7 @@ func (s *System) universalDeleteIf(ctx context.Context, model string, id adapter
 		if err := t.mustBe(ctx, []adapter.ID{id}); err != nil {
 			return err
 		}
-		return t.System.DeleteIf(ctx, t.plan.SystemModel(), id, etag)
+		return t.DeleteIf(ctx, t.plan.SystemModel(), id, etag)
 	})
 }
 
@@ -287,7 +287,7 @@ func (t *topic) remove(ctx context.Context, ids []adapter.ID) error {
 	if err := t.mustBe(ctx, ids); err != nil {
 		return err
 	}
-	return t.System.Delete(ctx, t.plan.SystemModel(), ids)
+	return t.Delete(ctx, t.plan.SystemModel(), ids)
 }
 
 // kindred are those of the ids whose records are of the universal model: a

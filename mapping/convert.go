@@ -259,6 +259,19 @@ func (n numberConv) up(_ *call, v any) (any, error) {
 }
 
 func (n numberConv) cond(c *call, cond adapter.Cond) (adapter.Filter, error) {
+	if values, not, ok := listed(cond); ok && n.text {
+		c.note(adapter.WarnValueChanged, "", "the system has the number as a text: it is compared with the text, and 5.0 is not 5")
+		for _, v := range values {
+			// A number that is not set is 0, a text is not.
+			if d, isNumber := decimalOf(v); isNumber && d.n.Sign() == 0 || adapter.IsEmpty(v) {
+				cond = adapter.Cond{Field: cond.Field, Op: adapter.In, Value: append(slices.Clone(values), number(0), nil)}
+				if not {
+					cond.Op = adapter.NotIn
+				}
+				break
+			}
+		}
+	}
 	f, ok, err := eachValue(cond, !n.text, func(v any) (any, error) { return condNumber(c, n, v) })
 	if !ok && err == nil {
 		err = c.fail("it is a number: operator %q does not suit it here", cond.Op)
@@ -286,11 +299,18 @@ func (boolConv) down(c *call, v any) (any, error) {
 func (boolConv) up(_ *call, v any) (any, error)                          { return v, nil }
 func (boolConv) cond(_ *call, cond adapter.Cond) (adapter.Filter, error) { return cond, nil }
 
-// notConv turns truth values round. What is not set is false.
+// notConv turns truth values round. What is not set on the system is false, and
+// reads as true.
 type notConv struct{}
 
 func (notConv) down(_ *call, v any) (any, error) { return turned(v), nil }
-func (notConv) up(_ *call, v any) (any, error)   { return turned(v), nil }
+
+func (notConv) up(_ *call, v any) (any, error) {
+	if v == nil {
+		return true, nil
+	}
+	return turned(v), nil
+}
 
 func turned(v any) any {
 	b, ok := v.(bool)
@@ -463,6 +483,16 @@ func (vc *valuesConv) up(c *call, v any) (any, error) {
 	return v, nil
 }
 
+// readsNull reports whether what is not set on the system reads as a value.
+func (vc *valuesConv) readsNull() bool {
+	for _, none := range [...]scalar{{kind: 'n'}, {kind: 's'}, {kind: 'f'}} {
+		if x, known := vc.toUniversal[none]; known {
+			return x != nil
+		}
+	}
+	return false
+}
+
 func (vc *valuesConv) cond(c *call, cond adapter.Cond) (adapter.Filter, error) {
 	if cond.Op == adapter.EqualOrNone && adapter.IsEmpty(cond.Value) {
 		return adapter.Always(true), nil
@@ -490,7 +520,9 @@ func (vc *valuesConv) cond(c *call, cond adapter.Cond) (adapter.Filter, error) {
 		case known:
 			out = append(out, vc.all[k]...)
 		case v == nil:
-			out = append(out, v)
+			if !vc.readsNull() {
+				out = append(out, v)
+			}
 		case vc.unknown == UnknownKeep:
 			if _, other := vc.toUniversal[k]; !other {
 				out = append(out, v)

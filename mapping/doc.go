@@ -127,7 +127,7 @@
 //	                    both ways. null: refused in writing, read as null with a warning.
 //	words: {true: X, false: ""}
 //	                    boolean words: short for values with both. Lists are allowed.
-//	invert: true        boolean: the system has the opposite
+//	invert: true        boolean: the system has the opposite; what is not set there reads as true
 //	scale: 1000         universal = system x 1000, exact decimals. A scale without exact inverse (60) needs "round".
 //	round: 6            with scale: digits after the point in writing, half to even
 //	default: v          a new record without the field (or with null) gets this universal value;

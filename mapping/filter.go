@@ -123,8 +123,19 @@ func at(c *call, f adapter.Filter, path Path) (adapter.Filter, error) {
 			c.note(adapter.WarnValueChanged, "", "it is read from the first of several records on this system; a filter matches any of them")
 		}
 		cond.Field = path.Plain()
+		if len(path) > 1 && c.plan.refs[path[0].Name] && matchesNothing(cond) {
+			// Systems leave out what has no related record.
+			return adapter.Or{cond, adapter.Cond{Field: path[0].Name, Op: adapter.Equal, Value: false}}, nil
+		}
 		return cond, nil
 	})
+}
+
+// matchesNothing reports whether a condition holds for what is not set.
+func matchesNothing(cond adapter.Cond) bool {
+	cond.Field = "x"
+	ok, err := adapter.Match(cond, adapter.Record{}, adapter.MatchOptions{})
+	return ok && err == nil
 }
 
 // marked asks a condition of the records that a mark picks.
@@ -139,11 +150,11 @@ func marked(c *call, cond adapter.Cond, path Path, i int) (adapter.Filter, error
 	}
 	positive, negated := cond.Op.Negates()
 	op := adapter.Any
-	if values, _, ok := listed(cond); ok && slices.ContainsFunc(values, adapter.IsEmpty) {
-		return nil, c.fail("that it is empty can't be asked on this system: it lies in one of several records")
-	}
 	if negated {
 		cond.Op, op = positive, adapter.NotAny
+	}
+	if matchesNothing(cond) {
+		return nil, c.fail("that it is empty can't be asked on this system: it lies in one of several records")
 	}
 	rest, err := at(c, cond, path[i+1:])
 	if err != nil {

@@ -54,6 +54,7 @@ type Plan struct {
 	splits    []*splitGroup
 	known     map[string]struct{} // the system's fields that are accounted for
 	names     []string
+	refs      map[string]bool  // fields that are references to one record
 	matcher   *adapter.Matcher // of the base, for lines
 	baseNeeds []string
 }
@@ -83,7 +84,7 @@ type splitGroup struct {
 }
 
 func newPlan(s *Set, u *Model, m *Mapping, system, version string, o Options) (*Plan, error) {
-	p := &Plan{set: s, universal: u, mapping: m, system: system, version: version, opts: o, idField: m.ID, byName: make(map[string]*step, len(u.Order)), known: map[string]struct{}{}, names: u.Order}
+	p := &Plan{set: s, universal: u, mapping: m, system: system, version: version, opts: o, idField: m.ID, byName: make(map[string]*step, len(u.Order)), known: map[string]struct{}{}, names: u.Order, refs: map[string]bool{}}
 	if p.idField == "" {
 		p.idField = "id"
 	}
@@ -135,6 +136,9 @@ func (p *Plan) account() {
 			}
 		}
 		add(st.write)
+		if len(st.write) == 1 && st.rule.reads() && (st.field.Type == Ref || st.rule.Lookup != nil && !st.items) {
+			p.refs[st.write[0].Name] = true
+		}
 		if st.rule.Split != nil {
 			add(st.rule.Split.Path)
 		}

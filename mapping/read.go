@@ -113,7 +113,10 @@ func (p *Plan) readNamed(c *call, rec adapter.Record, names []string) (adapter.R
 			v, err = p.computeFrom(c, a.st, rec)
 		case a.st.rule.WriteOnly:
 		case a.all:
-			v, _, err = a.st.read(c, rec, nil)
+			var there bool
+			if v, there, err = a.st.read(c, rec, nil); !there && err == nil {
+				v, err = a.st.up(c, nil) // nothing was said, so there is nothing
+			}
 		default:
 			v, _, err = a.st.read(c, rec, a.lines)
 		}
@@ -197,7 +200,7 @@ func upAll(c *call, convs []conv, v any, t Type, mapped bool) (any, error) {
 	for _, cv := range slices.Backward(convs) {
 		if v == nil {
 			switch cv.(type) {
-			case emptyConv, *valuesConv:
+			case emptyConv, *valuesConv, notConv:
 			default:
 				continue
 			}

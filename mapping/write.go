@@ -214,23 +214,18 @@ func (st *step) down(c *call, convs []conv, x any) (any, error) {
 		}
 		return downAll(c, convs, x)
 	}
-	out := make([]any, len(list))
 	var whole conv
-	for i, item := range list {
-		for _, cv := range convs {
-			if _, ok := cv.(commandsConv); ok {
-				whole = cv
-				continue
-			}
-			var err error
-			if item, err = cv.down(c, item); err != nil {
-				return nil, err
-			}
+	if n := len(convs); n > 0 {
+		if last, ok := convs[n-1].(commandsConv); ok {
+			whole, convs = last, convs[:n-1]
 		}
-		out[i] = item
 	}
-	if len(list) == 0 && len(convs) > 0 {
-		whole, _ = convs[len(convs)-1].(commandsConv)
+	out := make([]any, len(list))
+	for i, item := range list {
+		var err error
+		if out[i], err = downAll(c, convs, item); err != nil {
+			return nil, err
+		}
 	}
 	if whole != nil {
 		return whole.down(c, out)

@@ -115,7 +115,7 @@ type Service struct {
 func DefaultServices() []Service {
 	names := []string{
 		"API_BUSINESS_PARTNER", "API_PRODUCT_SRV", "API_SALES_ORDER_SRV", "API_BILLING_DOCUMENT_SRV",
-		"API_MATERIAL_DOCUMENT_SRV", "API_MATERIAL_STOCK_SRV", "API_CV_ATTACHMENT_SRV",
+		"API_MATERIAL_DOCUMENT_SRV", "API_MATERIAL_STOCK_SRV", "API_PRODUCTGROUP_SRV", "API_CV_ATTACHMENT_SRV",
 	}
 	services := make([]Service, len(names))
 	for i, name := range names {

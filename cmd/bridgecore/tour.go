@@ -331,7 +331,7 @@ func (g *guide) universal(ctx context.Context) error {
 			return err
 		}
 		r, err := g.ask(ctx, 200, "POST", crudPath(system),
-			`{"action":"read","model":"contact","use_universal_schema":true,"domain":[["name","=","Tuwaiq Trading"]],`+fields+`}`)
+			`{"action":"read","model":"contact","use_universal_schema":true,"domain":[["name","=","Tuwaiq Trading"],["country","=","SA"]],`+fields+`}`)
 		if err != nil {
 			return err
 		}

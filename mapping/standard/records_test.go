@@ -150,6 +150,7 @@ func TestDemoRecordsOfRealServers(t *testing.T) {
 }
 
 func throughUniversal(t *testing.T, d *demo, model mapping.Model) {
+	t.Helper()
 	ctx := mapping.WithLookup(t.Context(), d)
 	plan, err := Set().Compile("odoo", fmt.Sprintf("%d.0", d.major), model.Name, mapping.Options{})
 	require.NoError(t, err)

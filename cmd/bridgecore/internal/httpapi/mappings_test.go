@@ -13,6 +13,7 @@ import (
 	"github.com/bridgecore/bridgecore/adapter/odoo/odootest"
 	"github.com/bridgecore/bridgecore/adapter/salesforce/salesforcetest"
 	"github.com/bridgecore/bridgecore/adapter/sap/saptest"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 )
 
 const (
@@ -51,7 +52,7 @@ func TestOneVocabularyForThreeSystems(t *testing.T) {
 			made := send("/crud", `{"action":"create","model":"contact","use_universal_schema":true,"data":{"name":"Tuwaiq 'Trading' \\ O\"N","is_company":true,"phone":"+966 11 123 4567","city":"Riyadh","country":"SA"}}`).ok(200)
 			key, err := json.Marshal(made["result"].(map[string]any)["id"])
 			require.NoError(t, err)
-			const read = `"model":"contact","use_universal_schema":true,"domain":[["name","=","Tuwaiq 'Trading' \\ O\"N"]],"fields":["name","is_company","phone","city","country"]`
+			const read = `"model":"contact","use_universal_schema":true,"domain":[["name","=","Tuwaiq 'Trading' \\ O\"N"],["country","=","SA"]],"fields":["name","is_company","phone","city","country"]`
 			var got []any
 			for range 2 { // the second time from the cache
 				record := send("/crud", `{"action":"read",`+read+`}`).ok(200)["result"].([]any)
@@ -205,6 +206,7 @@ func TestMappingsThatAreRefused(t *testing.T) {
 		"another member":    {"application/json", `{"mapping":"x","system":"odoo"}`, "", "system: there is no such member"},
 		"a tag":             {yamlHeader, ownMapping, `7`, "If-Match"},
 		"another tag":       {yamlHeader, ownMapping, `W/"x"`, "If-Match"},
+		"below nothing":     {"application/json", `{"mapping":"x","version":-1}`, "", "version"},
 		"two versions":      {"application/json", `{"mapping":"x","version":2}`, `"3"`, "version"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -351,4 +353,42 @@ func TestUniversalModelsAreListed(t *testing.T) {
 	}
 	assert.NotEmpty(t, v["coverage"])
 	assert.EqualValues(t, len(names), v["total"])
+}
+
+// A mapping was saved, and then what it leads to was taken from the system, or
+// the program no longer knows its words: that is said, and nothing is dropped
+// silently.
+func TestASavedMappingThatNoLongerFits(t *testing.T) {
+	e := newEnv(t)
+	sim := odootest.New(t, "17.0")
+	e.register("admin", "main", sim)
+	sys, err := e.store.System(t.Context(), 1, "main")
+	require.NoError(t, err)
+	saved := func(model, text string) {
+		require.NoError(t, e.store.SaveMapping(t.Context(), &store.Mapping{TenantID: 1, SystemRef: sys.ID, Model: model, Source: text, Author: "admin"}, store.AnyVersion))
+		e.bridge.Forget("1", "main")
+	}
+	read := func(model, more string) answer {
+		return e.send("clerk", "POST", "/api/v1/systems/main/crud", `{"action":"read","use_universal_schema":true,"limit":1,"model":"`+model+`"`+more+`}`)
+	}
+	saved("contact", strings.Replace(ownMapping, "function", "x_gone", 1))
+	v := read("contact", `,"fields":["name","industry"]`).ok(200)
+	assert.Contains(t, fmt.Sprint(v["warnings"]), "x_gone")
+	record := v["result"].([]any)[0].(map[string]any)
+	assert.Contains(t, record, "industry")
+	assert.Nil(t, record["industry"])
+	assert.Contains(t, fmt.Sprint(e.send("clerk", "POST", mappingPath+"/preview", `{"limit":1}`).ok(200)["findings"]), "x_gone")
+	const create = `{"action":"create","model":"contact","use_universal_schema":true,"data":{"name":"x","industry":"y"}`
+	assert.Contains(t, fmt.Sprint(e.send("clerk", "POST", "/api/v1/systems/main/crud", create+`}`).ok(200)["warnings"]), "x_gone")
+	e.send("clerk", "POST", "/api/v1/systems/main/crud", create+`,"fallback":"off"}`).problem(422, "invalid_argument")
+
+	saved("contact", strings.Replace(ownMapping, "path:", "paath:", 1))
+	assert.Contains(t, read("contact", "").problem(501, "unsupported"), "paath")
+	read("product", "").ok(200)
+	e.send("clerk", "POST", "/api/v1/systems/main/crud", `{"action":"read","model":"res.partner","limit":1}`).ok(200)
+	got := e.send("clerk", "GET", mappingPath, "").ok(200)
+	assert.Equal(t, "custom", got["source"])
+	assert.Empty(t, got["system_model"])
+	e.saveMapping("admin", mappingPath, ownMapping).ok(200)
+	read("contact", "").ok(200)
 }

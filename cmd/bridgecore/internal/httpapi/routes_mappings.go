@@ -285,15 +285,13 @@ const existing int64 = -2
 func versionAfter(ifMatch, ifNoneMatch string, version *int64) (int64, error) {
 	after := store.AnyVersion
 	if version != nil {
-		after = *version
-	}
-	switch ifMatch = strings.TrimSpace(ifMatch); {
-	case ifMatch == "":
-	case ifMatch == "*":
-		if after == store.AnyVersion {
-			after = existing
+		if after = *version; after < 0 {
+			return 0, invalid("version", "must be 0 or more")
 		}
-	default:
+	}
+	if ifMatch = strings.TrimSpace(ifMatch); ifMatch == "*" && version == nil {
+		after = existing
+	} else if ifMatch != "" && ifMatch != "*" {
 		n, err := strconv.ParseInt(strings.Trim(ifMatch, `"`), 10, 64)
 		switch {
 		case err != nil || n < 0 || len(ifMatch) < 3 || ifMatch[0] != '"':

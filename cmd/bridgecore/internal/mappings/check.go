@@ -170,7 +170,7 @@ func refused(err error) error {
 // live says of a system that it has not the model of a mapping.
 func live(err error, plan *mapping.Plan) error {
 	if adapter.CodeOf(err) == adapter.NotFound {
-		return &Refused{[]Mistake{{Message: fmt.Sprintf("the system has no model %s", plan.SystemModel())}}}
+		return &Refused{[]Mistake{{Message: "the system has no model " + plan.SystemModel()}}}
 	}
 	return err
 }

@@ -133,8 +133,8 @@ func Openers(guard netguard.Guard, keeper *Keeper) map[string]bridge.Opener {
 			if !ok {
 				return nil, adapter.Errorf(adapter.Internal, "the connection of system %q can't be dialled", config.ID)
 			}
-			keep := func(was, now Connection) {
-				keeper.keep(config.Tenant, config.ID, was, now) //nolint:contextcheck // the dialling is long over
+			keep := func(was, now Connection) { //nolint:contextcheck // when it is called the dialling is long over
+				keeper.keep(config.Tenant, config.ID, was, now)
 			}
 			return c.dial(ctx, dialling{guard, config.Version, keep})
 		}
