@@ -475,12 +475,12 @@ func (vc *valuesConv) up(c *call, v any) (any, error) {
 			return nil, nil
 		}
 	}
-	switch {
-	case vc.unknown == UnknownKeep:
+	switch vc.unknown {
+	case UnknownKeep:
 		return v, nil
-	case vc.unknown == UnknownRefuse:
+	case UnknownRefuse:
 		return nil, c.fail("the system's value %s has no universal counterpart", brief(v))
-	case vc.unknown == UnknownNull:
+	case UnknownNull:
 		c.note(adapter.WarnUntranslated, "", "the system's value %s has no universal counterpart, and was left out", brief(v))
 		return nil, nil
 	}
