@@ -376,7 +376,7 @@ func fakeMappings(tb testing.TB) *mapping.Set {
 func TestUniversalMappingsOfASystem(t *testing.T) {
 	u := universally(t, func(c *Config) { c.Recheck = 1 })
 	s := u.of(t, "crm")
-	id := create(t, s, "contact", adapter.Record{"name": "Azure", "country": "US"})
+	create(t, s, "contact", adapter.Record{"name": "Azure", "country": "US"})
 	ask := func() string {
 		return fmt.Sprint(read(t, u.of(t, "crm"), "contact", []string{"name"}, `[]`)[0]["name"])
 	}
@@ -391,7 +391,7 @@ func TestUniversalMappingsOfASystem(t *testing.T) {
 		require.NoError(t, err)
 		return set
 	}
-	config := SystemConfig{Tenant: "acme", ID: "crm", Kind: "crm", Revision: "1", MappingsRevision: "a", Mappings: own("mapping: contact\nsystem: crm\nmodel: Account\nfields:\n  name: CountryCode\n")}
+	config := SystemConfig{Tenant: "acme", ID: "crm", Kind: "crm", Revision: "1", MappingsRevision: "a", Mappings: own("mapping: contact\nsystem: crm\nextends: true\nfields:\n  name: CountryCode\n")}
 	u.source.put(config)
 	assert.Equal(t, "US", ask())
 	native, err = u.System(t.Context(), sara, "crm")
@@ -400,7 +400,6 @@ func TestUniversalMappingsOfASystem(t *testing.T) {
 	config.MappingsRevision, config.Mappings = "", nil
 	u.source.put(config)
 	assert.Equal(t, "Azure", ask())
-	_ = id
 }
 
 // A mapping that names what the system has no longer is said at every read.

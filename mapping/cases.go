@@ -129,7 +129,7 @@ func (c Case) run(ctx context.Context, plan *Plan) []string {
 		if c.Direction != ToSystem {
 			t.toUniversal(ctx)
 		}
-		if c.Direction != ToUniversal && !(c.Universal == nil && c.Error != "") {
+		if c.Direction != ToUniversal && (c.Universal != nil || c.Error == "") {
 			t.toSystem(ctx)
 		}
 	}

@@ -133,7 +133,7 @@ func (c *checker) rule(u *Model, m *Mapping, f Field, r *Rule) {
 		}
 	}
 	for _, p := range r.Values {
-		if p.Universal != nil && !f.takes(p.Universal) && !(t == List && takesScalar(p.Universal)) {
+		if p.Universal != nil && !f.takes(p.Universal) && (t != List || !takesScalar(p.Universal)) {
 			hint := ""
 			if s, ok := p.Universal.(string); ok && t == Selection {
 				hint = nearest(s, f.Values) + "; there are " + strings.Join(f.Values, ", ")

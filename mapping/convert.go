@@ -220,11 +220,16 @@ func (nameConv) cond(_ *call, cond adapter.Cond) (adapter.Filter, error) { retur
 type numberConv struct{ whole, text bool }
 
 func (n numberConv) down(c *call, v any) (any, error) {
+	if x, isNumber := v.(json.Number); isNumber && !n.text {
+		if d, ok := shortOf(string(x)); ok && (d.places == 0 || !n.whole) {
+			return v, nil
+		}
+	}
 	d, ok := decimalOf(v)
 	if !ok {
 		return nil, c.fail("it is a number, not %s", brief(v))
 	}
-	if n.whole && d.trim().places > 0 {
+	if n.whole && d.places > 0 && d.trim().places > 0 {
 		return nil, c.fail("it is a whole number, not %s", brief(v))
 	}
 	if n.text {
@@ -470,12 +475,12 @@ func (vc *valuesConv) up(c *call, v any) (any, error) {
 			return nil, nil
 		}
 	}
-	switch {
-	case vc.unknown == UnknownKeep:
+	switch vc.unknown {
+	case UnknownKeep:
 		return v, nil
-	case vc.unknown == UnknownRefuse:
+	case UnknownRefuse:
 		return nil, c.fail("the system's value %s has no universal counterpart", brief(v))
-	case vc.unknown == UnknownNull:
+	case UnknownNull:
 		c.note(adapter.WarnUntranslated, "", "the system's value %s has no universal counterpart, and was left out", brief(v))
 		return nil, nil
 	}
@@ -540,16 +545,41 @@ type scaleConv struct {
 	inverse decimal
 	exact   bool
 	round   int // digits, -1: as many as it takes
+	// The same as shorts, where they are.
+	up1, down1 short
+	quick      bool
 }
 
 func newScale(r *Rule) scaleConv {
 	by, _ := parseDecimal(r.Scale)
 	s := scaleConv{by: by, round: r.Round}
 	s.inverse, s.exact = by.inverse()
+	if s.exact && s.round < 0 {
+		var ok, ok2 bool
+		s.up1, ok = shortOf(by.String())
+		s.down1, ok2 = shortOf(s.inverse.String())
+		s.quick = ok && ok2
+	}
 	return s
 }
 
+// short multiplies without big numbers, if it can.
+func (s scaleConv) short(v any, by short) (json.Number, bool) {
+	n, ok := v.(json.Number)
+	if !ok || !s.quick {
+		return "", false
+	}
+	d, ok := shortOf(string(n))
+	if !ok {
+		return "", false
+	}
+	return d.mul(by), true
+}
+
 func (s scaleConv) down(c *call, v any) (any, error) {
+	if n, ok := s.short(v, s.down1); ok {
+		return n, nil
+	}
 	d, ok := decimalOf(v)
 	switch {
 	case v == nil:
@@ -563,6 +593,9 @@ func (s scaleConv) down(c *call, v any) (any, error) {
 }
 
 func (s scaleConv) up(_ *call, v any) (any, error) {
+	if n, ok := s.short(v, s.up1); ok {
+		return n, nil
+	}
 	d, ok := decimalOf(v)
 	if !ok {
 		return v, nil
@@ -674,6 +707,9 @@ func (htmlConv) cond(c *call, cond adapter.Cond) (adapter.Filter, error) {
 // momentConv: see moment.go.
 
 func (m momentConv) down(c *call, v any) (any, error) {
+	if s, ok := v.(string); ok && !m.day && m.form == FormDateTime && usual(s, 'T') && len(s) == 20 && s[19] == 'Z' {
+		return s[:10] + " " + s[11:19], nil
+	}
 	t, ok := parseMoment(v)
 	if !ok {
 		want := "a date and time such as 2006-01-02T15:04:05Z"
@@ -691,11 +727,33 @@ func (m momentConv) up(_ *call, v any) (any, error) {
 			return v, nil
 		}
 	}
+	if s, ok := v.(string); ok && !m.day && len(s) == 19 && usual(s, ' ') {
+		return s[:10] + "T" + s[11:] + "Z", nil
+	}
 	t, ok := m.read(v)
 	if !ok {
 		return v, nil
 	}
 	return m.universal(t), nil
+}
+
+// usual reports whether a text begins with a date and a time, a character in
+// between, that exist for certain.
+func usual(s string, between byte) bool {
+	if len(s) < 19 || s[4] != '-' || s[7] != '-' || s[10] != between || s[13] != ':' || s[16] != ':' {
+		return false
+	}
+	for i := range 19 {
+		switch i {
+		case 4, 7, 10, 13, 16:
+			continue
+		}
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	month, day := s[5:7], s[8:10]
+	return month >= "01" && month <= "12" && day >= "01" && day <= "28" && s[11:13] < "24" && s[14:16] < "60" && s[17:19] < "60"
 }
 
 // lookupConv turns a key into the id of its record.

@@ -458,7 +458,9 @@ func (st *step) tableCond(c *call, cond adapter.Cond) (adapter.Filter, error) {
 // excludes reports whether no record fits both rows.
 func (row TableRow) excludes(other TableRow) bool {
 	for i, cell := range row.Cells {
-		if cell != nil && other.Cells[i] != nil && !same(cell, other.Cells[i]) && !(adapter.IsEmpty(cell) && adapter.IsEmpty(other.Cells[i])) {
+		far := other.Cells[i]
+		bothEmpty := adapter.IsEmpty(cell) && adapter.IsEmpty(far)
+		if cell != nil && far != nil && !bothEmpty && !same(cell, far) {
 			return true
 		}
 	}

@@ -76,7 +76,7 @@ func (l *loader) rule(name string, n *yaml.Node) *Rule {
 			l.fail(v, "empty fields read as null already")
 		}
 	}
-	l.range_(r, m)
+	l.since(r, m)
 	switch source {
 	case "path":
 		l.pathRule(r, m)
@@ -99,7 +99,7 @@ func (l *loader) rule(name string, n *yaml.Node) *Rule {
 	return r
 }
 
-func (l *loader) range_(r *Rule, m map[string]*yaml.Node) {
+func (l *loader) since(r *Rule, m map[string]*yaml.Node) {
 	since, until, versions := m["since"], m["until"], m["versions"]
 	switch {
 	case versions != nil && (since != nil || until != nil):

@@ -132,7 +132,7 @@ func TestLoadErrors(t *testing.T) {
 		{"scale zero", mapped("  n: {path: b, scale: 0}"), "not 0"},
 		{"invert of text", mapped("  a: {path: b, invert: true}"), `"invert" is for type boolean, not char`},
 		{"form of another type", mapped("  a: {path: b, as: rfc3339}"), `as "rfc3339" is no form of type char`},
-		{"unknown form", mapped("  a: {path: b, as: nmae}"), `there is no form "nmae" (did you mean "name"?)`},
+		{"unknown form", mapped("  a: {path: b, as: namme}"), `there is no form "namme" (did you mean "name"?)`},
 		{"value of no selection", mapped("  s: {path: b, values: {x: 1, zz: 2}}"), `"zz" is no value of type selection`},
 		{"value twice", mapped("  s: {path: b, values: {x: 1, x: 2}}"), `value "x" appears twice`},
 		{"words", mapped("  b: {path: b, words: {true: X}}"), "words has both true and false"},

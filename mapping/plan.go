@@ -74,6 +74,7 @@ type step struct {
 	child   *Plan  // of lines
 	split   *splitGroup
 	items   bool // conversions are for the items of a list
+	plain   bool // a text stays as it is
 }
 
 // splitGroup are the fields that one text of the system is cut into.
@@ -182,6 +183,10 @@ func (p *Plan) step(name string, f Field) (*step, error) {
 	}
 	st.convs = convsOf(f, r, r.As, false)
 	st.toWrite = convsOf(f, r, r.WriteAs, true)
+	if len(st.convs) == 1 {
+		text, ok := st.convs[0].(textConv)
+		st.plain = ok && !text.number
+	}
 	return st, nil
 }
 

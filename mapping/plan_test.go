@@ -3,6 +3,7 @@ package mapping_test
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -33,6 +34,15 @@ func toJSON(tb testing.TB, v any) string {
 	b, err := json.Marshal(v)
 	require.NoError(tb, err)
 	return string(b)
+}
+
+// noted are the fields that warnings name.
+func noted(notes []adapter.Warning) string {
+	fields := make([]string, len(notes))
+	for i, n := range notes {
+		fields[i] = n.Field
+	}
+	return strings.Join(fields, " ")
 }
 
 func TestWrite(t *testing.T) {
@@ -72,11 +82,7 @@ func TestWrite(t *testing.T) {
 			v, err := write(ctx, record(t, tc.give))
 			require.NoError(t, err)
 			assert.JSONEq(t, tc.want, toJSON(t, v.Record))
-			var warned string
-			for _, n := range v.Notes {
-				warned += n.Field
-			}
-			assert.Equal(t, tc.warned, warned)
+			assert.Equal(t, tc.warned, noted(v.Notes))
 		})
 	}
 }
@@ -194,11 +200,7 @@ func TestToUniversal(t *testing.T) {
 			got, notes, err := p.ToUniversal(t.Context(), record(t, tc.give), tc.fields)
 			require.NoError(t, err)
 			assert.Equal(t, toJSON(t, record(t, tc.want)), toJSON(t, got))
-			var warned string
-			for _, n := range notes {
-				warned += n.Field
-			}
-			assert.Equal(t, tc.warned, warned)
+			assert.Equal(t, tc.warned, noted(notes))
 		})
 	}
 	_, _, err := compile(t, shop(t), "crm", "", "order_line", mapping.Options{Unmapped: mapping.Refuse}).ToUniversal(t.Context(), adapter.Record{"Color": "red"}, nil)
@@ -233,7 +235,7 @@ func TestFilter(t *testing.T) {
 		{name: "to a day of moments", system: "crm", model: "customer", give: `[["born","<=","2001-02-03"]]`, want: `[["Birth__c","<","2001-02-04 00:00:00"]]`},
 		{name: "computed", system: "crm", model: "customer", give: `[["full","=","x"]]`, refused: "it is computed from name, email"},
 		{name: "unsupported", system: "crm", model: "customer", give: `[["tags","=","x"]]`, refused: "no tags"},
-		{name: "unknown", system: "crm", model: "customer", give: `[["nmae","=","x"]]`, refused: `(did you mean "name"?)`},
+		{name: "unknown", system: "crm", model: "customer", give: `[["namme","=","x"]]`, refused: `(did you mean "name"?)`},
 		{name: "a line's field", system: "crm", model: "order", give: `[["lines.quantity",">",3]]`, want: `[["OrderItems.Quantity",">",3]]`},
 		{name: "any line", system: "crm", model: "order", give: `[["lines","any",[["quantity",">",3],["price","=",1]]]]`, want: `[["OrderItems","any",[["Quantity",">",3],["UnitPrice","=",1]]]]`},
 		{name: "a line's computed field", system: "crm", model: "order", give: `[["lines.subtotal",">",3]]`, refused: `field "lines.subtotal"`},
@@ -279,7 +281,7 @@ func TestOrder(t *testing.T) {
 		{"crm", "customer", "state", "", "its values are others"},
 		{"crm", "order", "lines", "", "it is a list"},
 		{"crm", "order", "lines.price", "", "by a field of other records"},
-		{"crm", "order", "nmae", "", "did you mean"},
+		{"crm", "order", "namme", "", "did you mean"},
 		{"erp", "customer", "balance", "credit desc", ""},
 		{"erp", "customer", "phone", "", "taken from several fields"},
 		{"erp", "customer", "source, name", "name", ""},

@@ -184,6 +184,12 @@ func (st *step) up(c *call, v any) (any, error) {
 	if st.items {
 		return st.upItems(c, v)
 	}
+	if st.plain {
+		// Most fields are texts that stay as they are.
+		if s, ok := v.(string); ok && s != "" {
+			return v, nil
+		}
+	}
 	v, err := upAll(c, st.convs, v, st.field.Type, st.rule.Values != nil)
 	if v == "" && st.field.Type != JSON {
 		v = nil
@@ -197,7 +203,8 @@ func upAll(c *call, convs []conv, v any, t Type, mapped bool) (any, error) {
 	if !mapped && t != Boolean && t != JSON && (v == false || v == "") {
 		v = nil
 	}
-	for _, cv := range slices.Backward(convs) {
+	for i := len(convs) - 1; i >= 0; i-- {
+		cv := convs[i]
 		if v == nil {
 			switch cv.(type) {
 			case emptyConv, *valuesConv, notConv:

@@ -137,6 +137,75 @@ func parseDecimal(s string) (decimal, bool) {
 	return d, true
 }
 
+// short is a decimal of few digits, for which machine words do.
+type short struct {
+	n      int64
+	places int
+}
+
+// shortest is the number of digits that fit twice: a product of two shorts
+// does not overflow.
+const shortest = 9
+
+// shortOf reads a plain literal of few digits.
+func shortOf(s string) (short, bool) {
+	var d short
+	negative := false
+	if s != "" && s[0] == '-' {
+		negative, s = true, s[1:]
+	}
+	if s == "" || len(s) > shortest+1 {
+		return short{}, false
+	}
+	digits, point := 0, false
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '.' && !point && i > 0:
+			point = true
+		case c >= '0' && c <= '9':
+			d.n = d.n*10 + int64(c-'0')
+			if digits++; point {
+				d.places++
+			}
+		default:
+			return short{}, false
+		}
+	}
+	if negative {
+		d.n = -d.n
+	}
+	return d, digits > 0 && digits <= shortest
+}
+
+// mul multiplies; both have at most shortest digits.
+func (d short) mul(e short) json.Number {
+	n, places := d.n*e.n, d.places+e.places
+	for places > 0 && n%10 == 0 {
+		n /= 10
+		places--
+	}
+	negative := n < 0
+	if negative {
+		n = -n
+	}
+	var buffer [48]byte
+	at := len(buffer)
+	for i := 0; n > 0 || i <= places; i++ {
+		if i == places && places > 0 {
+			at--
+			buffer[at] = '.'
+		}
+		at--
+		buffer[at] = byte('0' + n%10)
+		n /= 10
+	}
+	if negative {
+		at--
+		buffer[at] = '-'
+	}
+	return json.Number(buffer[at:])
+}
+
 func tenTo(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
 
 // trim takes zeros off the end of the fraction.

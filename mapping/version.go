@@ -13,12 +13,10 @@ type Range struct {
 
 // String returns the form that files have; "" for all versions.
 func (r Range) String() string {
-	switch {
-	case r.From == r.To:
+	if r.From == r.To {
 		return r.From
-	default:
-		return r.From + "-" + r.To
 	}
+	return r.From + "-" + r.To
 }
 
 // All reports whether the range holds every version.
