@@ -3,6 +3,7 @@ package mapping
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -42,7 +43,12 @@ func (e *FieldError) Error() string { return e.Unwrap().Error() }
 
 // Unwrap returns the error with its code.
 func (e *FieldError) Unwrap() error {
-	return &adapter.Error{Code: e.Code, Model: e.Model, Field: e.Field, Message: fmt.Sprintf("field %q: %s", e.Field, e.Reason), Err: e.Err}
+	out := &adapter.Error{Code: e.Code, Model: e.Model, Field: e.Field, Message: fmt.Sprintf("field %q: %s", e.Field, e.Reason), Err: e.Err}
+	if why, ok := errors.AsType[*adapter.Error](e.Err); ok {
+		// A lookup failed: what it was for has not been sent.
+		out.Native, out.Temporary, out.NothingSent, out.RetryAfter = why.Native, why.Temporary, true, why.RetryAfter
+	}
+	return out
 }
 
 // call is one use of a plan.

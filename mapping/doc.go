@@ -107,7 +107,7 @@
 //	as: FORM            the form that the system's value has, where it is not the one of the type:
 //	                      many2one   (ref; the default) [id, name], {id: ..} or an id; writes the id
 //	                      name       (char) the name in such a reference; for reading
-//	                      commands   (lines, refs) writes Odoo's [[0, 0, {..}], [1, id, {..}], [2, id, 0]], refs as [[6, 0, ids]]
+//	                      commands   (lines, refs, list) writes Odoo's [[0, 0, {..}], [1, id, {..}], [2, id, 0]], refs as [[6, 0, ids]]
 //	                      records    (lines; the default) writes a list of records
 //	                      text       (numbers, refs) the system has a text; numbers keep their digits
 //	                      number     (char, ref) the system has a number

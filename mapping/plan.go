@@ -62,6 +62,7 @@ type Plan struct {
 // step is one universal field.
 type step struct {
 	name    string
+	place   int // in Plan.steps
 	field   Field
 	rule    *Rule
 	path    Path   // where it is read
@@ -105,6 +106,7 @@ func newPlan(s *Set, u *Model, m *Mapping, system, version string, o Options) (*
 			g.steps[sp.Part-1] = st
 			st.split = g
 		}
+		st.place = len(p.steps)
 		p.steps = append(p.steps, st)
 		p.byName[name] = st
 	}

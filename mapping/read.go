@@ -85,21 +85,29 @@ type asked struct {
 
 func (p *Plan) readNamed(c *call, rec adapter.Record, names []string) (adapter.Record, error) {
 	wanted := make([]asked, 0, len(names))
+	places := make([]uint16, len(p.steps)) // in wanted, from 1
 	for _, name := range names {
-		head, rest, dotted := strings.Cut(name, ".")
-		st := p.byName[head]
+		st := p.byName[name]
+		rest := ""
 		if st == nil {
-			continue // said when the query was made
+			var head string
+			if head, rest, _ = strings.Cut(name, "."); rest == "" {
+				continue
+			}
+			if st = p.byName[head]; st == nil {
+				continue // said when the query was made
+			}
 		}
-		i := slices.IndexFunc(wanted, func(a asked) bool { return a.st == st })
-		if i < 0 {
-			i = len(wanted)
+		at := places[st.place]
+		if at == 0 {
 			wanted = append(wanted, asked{st: st})
+			at = uint16(len(wanted))
+			places[st.place] = at
 		}
-		if dotted {
-			wanted[i].lines = append(wanted[i].lines, rest)
+		if rest == "" {
+			wanted[at-1].all = true
 		} else {
-			wanted[i].all = true
+			wanted[at-1].lines = append(wanted[at-1].lines, rest)
 		}
 	}
 	out := make(adapter.Record, len(wanted)+1)

@@ -100,6 +100,7 @@ var forms = map[Type][]Form{
 	DateTime: {FormDate, FormDateTime, FormRFC3339, FormCompact, FormEpoch},
 	Ref:      {FormMany2One, FormText, FormNumber},
 	Refs:     {FormCommands, FormText, FormNumber},
+	List:     {FormCommands},
 	Lines:    {FormCommands, FormRecords},
 }
 

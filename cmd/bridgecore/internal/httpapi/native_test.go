@@ -11,6 +11,10 @@ import (
 
 	"github.com/bridgecore/bridgecore/adapter/salesforce/salesforcetest"
 	"github.com/bridgecore/bridgecore/adapter/sap/saptest"
+	"github.com/bridgecore/bridgecore/bridge"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/httpapi"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
 )
 
 // registerSalesforce and registerSAP register a simulated system under an id,
@@ -131,4 +135,26 @@ func TestSecretsOfSalesforceAndSAPStaySecret(t *testing.T) {
 			assert.NotContains(t, text, secret, where)
 		}
 	}
+}
+
+// An org that rotates refresh tokens takes each one once. The server goes on
+// after a new start, since it stored what it got.
+func TestARotatedRefreshTokenIsKept(t *testing.T) {
+	org, err := salesforcetest.Start(salesforcetest.Config{RotateRefreshTokens: true})
+	require.NoError(t, err)
+	t.Cleanup(org.Close)
+	var keeper *systems.Keeper
+	e := newEnv(t, func(h *httpapi.Config, b *bridge.Config) {
+		keeper = systems.NewKeeper(h.Store, h.Vault, h.Log)
+		b.Openers = systems.Openers(netguard.Guard{Private: true}, keeper)
+	})
+	e.send("admin", "POST", "/api/v1/systems", registered(t, "crm", "salesforce", "", map[string]any{
+		"url": org.URL, "client_id": org.ClientID, "client_secret": org.ClientSecret, "refresh_token": org.RefreshToken,
+	})).ok(201)
+	for range 3 {
+		e.send("clerk", "POST", "/api/v1/systems/crm/crud", `{"action":"read","model":"Account","fields":["Name"],"limit":1}`).ok(200)
+		keeper.Close()              // all is stored
+		e.bridge.Forget("1", "crm") // as a new start does
+	}
+	assert.NotContains(t, e.log.String(), "could not be stored")
 }
