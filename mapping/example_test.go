@@ -73,7 +73,7 @@ mapping: contact
 system: odoo
 model: res.partner
 fields:
-  nmae: name
+  name: name
   weight: {path: weight, scael: 1000}
 `))
 	fmt.Println(err)

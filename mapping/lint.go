@@ -219,7 +219,7 @@ func (l *linter) schema(f Finding, m *Mapping, version string) {
 	if s == nil {
 		if l.knows(m.System, version) {
 			f.Code = LintUnknownModel
-			l.say(f, "%s %s has no model %s", m.System, version, m.Model)
+			l.say(f, "the schemas of %s know no model %s", m.System, m.Model)
 		}
 		return
 	}

@@ -142,7 +142,7 @@ tests: [{name: x, fields: [a], reads: [a]}]
 	})
 	require.Len(t, found, 2)
 	assert.Equal(t, "15.0", found[0].Version)
-	assert.Equal(t, "m.yaml:11: unknown_model: s 17.0 has no model N", found[1].String())
+	assert.Equal(t, "m.yaml:11: unknown_model: the schemas of s know no model N", found[1].String())
 	assert.Subset(t, asked, []string{"13.0", "14.0", "15.0", "16.0", "17.0"})
 }
 

@@ -165,8 +165,12 @@ func (p *Plan) step(name string, f Field) (*step, error) {
 		r = &Rule{Field: name, Unsupported: why, Round: -1, Pos: p.mapping.Pos}
 	}
 	st := &step{name: name, field: f, rule: r, path: r.Path, write: r.writePath(), why: r.whyReadOnly()}
-	if p.mapping.ReadOnly != "" && st.why == "" {
+	switch {
+	case st.why != "":
+	case p.mapping.ReadOnly != "":
 		st.why = p.mapping.ReadOnly
+	case f.Readonly && !r.HasConstant:
+		st.why = "it is for reading on every system"
 	}
 	if len(st.path) > 0 {
 		st.first, st.single = st.path[0].Name, len(st.path) == 1

@@ -7,10 +7,13 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/bridgecore/bridgecore/adapter"
+	"github.com/bridgecore/bridgecore/adapter/odoo/schemas"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
 	"github.com/bridgecore/bridgecore/mapping"
 	"github.com/bridgecore/bridgecore/mapping/standard"
@@ -112,10 +115,32 @@ func mine(files map[string][]byte, at mapping.Position) bool {
 // recordedSchema describes a model as it was recorded of Odoo Community; nil
 // where it was not.
 func recordedSchema(system, version, model string) *adapter.Schema {
-	if system == systems.Odoo {
-		return snapshotOf(version, model)
+	if system != systems.Odoo {
+		return nil
 	}
-	return nil
+	number, _, _ := strings.Cut(version, ".")
+	major, err := strconv.Atoi(number)
+	if err != nil {
+		return nil
+	}
+	recorded := schemas.Fields(model, major)
+	if recorded == nil {
+		return nil
+	}
+	s := &adapter.Schema{Model: model, Fields: make(map[string]adapter.Field, len(recorded))}
+	for name, f := range recorded {
+		field := adapter.Field{
+			Type: adapter.FieldType(f.Type), Relation: f.Relation, Inverse: f.Inverse, Required: f.Required,
+			Stored: f.Stored, Searchable: f.Searchable, Sortable: f.Sortable,
+			// What is stored can be written, though forms show it read-only.
+			Readonly: f.Readonly && !f.Stored,
+		}
+		for _, key := range f.Selection {
+			field.Selection = append(field.Selection, adapter.Option{Value: key, Label: key})
+		}
+		s.Fields[name] = field
+	}
+	return s
 }
 
 type mappingFlags struct {
