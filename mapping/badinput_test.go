@@ -2,6 +2,7 @@ package mapping_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -73,7 +74,7 @@ func TestLongLists(t *testing.T) {
 	require.NoError(t, err)
 	list := make([]any, 10_000)
 	for i := range list {
-		list[i] = num(fmt.Sprint(i))
+		list[i] = num(strconv.Itoa(i))
 	}
 	for _, field := range []string{"id", "r", "n", "c"} {
 		f, err := p.Filter(t.Context(), adapter.Cond{Field: field, Op: adapter.In, Value: list})
@@ -88,12 +89,13 @@ func TestLongLists(t *testing.T) {
 // Files that grow when they are read, nest or repeat are refused, with the
 // place.
 func TestHostileFiles(t *testing.T) {
-	bomb := "universal: m\nfields:\n  a: &a [x, x, x, x, x, x, x, x, x]\n"
+	var bomb strings.Builder
+	bomb.WriteString("universal: m\nfields:\n  a: &a [x, x, x, x, x, x, x, x, x]\n")
 	for c := 'b'; c < 'k'; c++ {
-		bomb += fmt.Sprintf("  %c: &%c [%s]\n", c, c, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*%c, ", c-1), 9), ", "))
+		fmt.Fprintf(&bomb, "  %c: &%c [%s]\n", c, c, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*%c, ", c-1), 9), ", "))
 	}
 	for name, text := range map[string]string{
-		"a bomb":     bomb,
+		"a bomb":     bomb.String(),
 		"a merge":    "universal: m\nfields:\n  <<: {a: char}\n",
 		"deep":       "universal: m\nfields: " + strings.Repeat("{a: ", 5000) + "x" + strings.Repeat("}", 5000),
 		"deep lists": "universal: m\nfields:\n" + strings.Repeat("- ", 5000),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -41,7 +42,7 @@ var wilds = []wild{
 	{"float", "{path: p, fallback: [q]}", map[string][]any{"p": {nil, num("0"), num("1.5"), num("-2")}, "q": {nil, num("0"), num("3")}}, []any{num("0"), num("1.5"), num("3"), false}},
 	{"float", "{path: p, scale: -0.5}", map[string][]any{"p": {nil, num("0"), num("1.5"), num("-2")}}, []any{num("0"), num("-0.75"), num("1"), false}},
 	{"float", "{path: p, empty: 7}", map[string][]any{"p": {nil, num("0"), num("7"), num("9")}}, []any{num("0"), num("7"), num("8"), false}},
-	{"boolean", "{path: p, invert: true}", map[string][]any{"p": {nil, false, true}}, []any{true, false}},
+	{"boolean", "{path: p, invert: true}", map[string][]any{"p": {nil, false, true}}, []any{true, false, nil}},
 	{"boolean", "{path: p, fallback: [q]}", map[string][]any{"p": {nil, false, true}, "q": {nil, false, true}}, []any{true, false}},
 	{"boolean", "{path: p, empty: true}", map[string][]any{"p": {nil, false, true}}, []any{true, false}},
 	{"boolean", `{path: p, words: {true: X, false: ""}}`, map[string][]any{"p": {nil, false, "", "X"}}, []any{true, false}},
@@ -110,9 +111,9 @@ func wildPlan(t *rapid.T) (*mapping.Plan, []wild) {
 	split := len(fields)
 	var model, rules strings.Builder
 	for i := range fields {
-		own := fmt.Sprint(i)
+		own := strconv.Itoa(i)
 		if strings.Contains(fields[i].rule, "split") {
-			own = fmt.Sprint(split) // of one text
+			own = strconv.Itoa(split) // of one text
 		}
 		rule, holds := fields[i].rule, map[string][]any{}
 		for _, name := range []string{"p", "q", "r"} {
