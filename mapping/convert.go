@@ -1,10 +1,12 @@
 package mapping
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -516,6 +518,7 @@ func (vc *valuesConv) cond(c *call, cond adapter.Cond) (adapter.Filter, error) {
 		return nil, c.fail("its values are others in the system: compare with =, !=, in or not in")
 	}
 	var out []any
+	unknown := false
 	for _, v := range values {
 		k, ok := scalarOf(v)
 		if !ok {
@@ -531,6 +534,7 @@ func (vc *valuesConv) cond(c *call, cond adapter.Cond) (adapter.Filter, error) {
 		case known:
 			out = append(out, vc.all[k]...)
 		case v == nil:
+			unknown = vc.unknown == UnknownNull
 			if !vc.readsNull() {
 				out = append(out, v)
 			}
@@ -542,7 +546,27 @@ func (vc *valuesConv) cond(c *call, cond adapter.Cond) (adapter.Filter, error) {
 			return nil, c.fail("the system has no counterpart for %s; there are %s", brief(v), strings.Join(vc.names, ", "))
 		}
 	}
+	if unknown {
+		// What has no counterpart reads as null too.
+		return negate(adapter.Or{among(cond.Field, out, false), among(cond.Field, vc.known(), true)}, not), nil
+	}
 	return among(cond.Field, out, not), nil
+}
+
+// known lists the system's values that read as something.
+func (vc *valuesConv) known() []any {
+	var out []any
+	for _, name := range slices.SortedFunc(maps.Keys(vc.all), func(a, b scalar) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.text, b.text))
+	}) {
+		if name.kind != 'n' {
+			out = append(out, vc.all[name]...)
+		}
+	}
+	if !vc.readsNull() {
+		out = append(out, nil) // what is not set is asked for already
+	}
+	return out
 }
 
 // scaleConv multiplies: universal = system x by.
@@ -668,7 +692,7 @@ func (e emptyConv) cond(c *call, cond adapter.Cond) (adapter.Filter, error) {
 	}
 	var out []any
 	for _, v := range values {
-		if v == nil || v == false && e.v != false {
+		if v == nil || v == "" || v == false && e.v != false {
 			continue // never empty
 		}
 		out = append(out, v)

@@ -80,6 +80,8 @@ func (st *step) whyNotSearched() string {
 		return "it can't be read"
 	case r.Compute != nil:
 		return "it is computed from " + strings.Join(r.Compute.Of, ", ")
+	case st.field.Type == Boolean && (len(r.Fallback) > 0 || r.HasEmpty && r.Empty != false):
+		return "what is not set reads as another value than false, and a filter can't tell the two apart"
 	}
 	return ""
 }
@@ -103,6 +105,9 @@ func (st *step) cond(c *call, cond adapter.Cond) (adapter.Filter, error) {
 			return nil, err
 		}
 		out = next
+	}
+	if st.field.Type.number() && (len(r.Fallback) > 0 || r.HasEmpty && !same(r.Empty, 0)) {
+		c.note(adapter.WarnValueChanged, "", "a filter takes 0 on this system for what is not set")
 	}
 	if len(r.Fallback) > 0 {
 		return st.fallbackCond(c, out, cond)
@@ -174,6 +179,10 @@ func (st *step) lineCond(c *call, cond adapter.Cond, rest string) (adapter.Filte
 		if err != nil {
 			return nil, c.plan.within(st.name, err)
 		}
+		if _, single := got.(adapter.Cond); !single || child.mapping.Where != nil {
+			// What holds together holds of one line, and of one of its kind.
+			return child.among(st.first, adapter.Any, got), nil
+		}
 		return adapter.Map(got, func(x adapter.Cond) (adapter.Filter, error) {
 			x.Field = st.first + "." + x.Field
 			return x, nil
@@ -186,13 +195,26 @@ func (st *step) lineCond(c *call, cond adapter.Cond, rest string) (adapter.Filte
 		if err != nil {
 			return nil, c.plan.within(st.name, err)
 		}
-		if child.mapping.Where != nil {
-			got = adapter.Normalize(adapter.And{child.mapping.Where, got})
+		return child.among(st.first, cond.Op, got), nil
+	case adapter.Equal, adapter.NotEqual:
+		if child.mapping.Where != nil && adapter.IsEmpty(cond.Value) {
+			op := adapter.Any
+			if cond.Op == adapter.Equal {
+				op = adapter.NotAny
+			}
+			return child.among(st.first, op, nil), nil
 		}
-		return adapter.Cond{Field: st.first, Op: cond.Op, Value: got}, nil
 	}
 	cond.Field = st.first
 	return cond, nil
+}
+
+// among asks for lines of the plan's kind behind a field of the whole.
+func (p *Plan) among(field string, op adapter.Op, f adapter.Filter) adapter.Filter {
+	if p.mapping.Where != nil {
+		f = adapter.Normalize(adapter.And{p.mapping.Where, f})
+	}
+	return adapter.Cond{Field: field, Op: op, Value: f}
 }
 
 func (st *step) constantCond(c *call, cond adapter.Cond) (adapter.Filter, error) {
@@ -210,14 +232,14 @@ func (st *step) fallbackCond(c *call, f adapter.Filter, cond adapter.Cond) (adap
 	empty := func(p Path) (adapter.Filter, error) {
 		return at(c, adapter.Cond{Op: adapter.Equal, Value: false}, p)
 	}
-	if asksEmpty(cond) {
+	if asksEmpty(cond) && !st.rule.HasEmpty {
 		// Negated conditions match where nothing is anywhere.
 		positive := cond
 		negated := false
 		if op, ok := cond.Op.Negates(); ok {
 			positive.Op, negated = op, true
 		}
-		if values, _, ok := listed(positive); !negated || !ok || slices.ContainsFunc(values, func(v any) bool { return !adapter.IsEmpty(v) }) {
+		if values, _, ok := listed(positive); !negated || !ok || len(values) == 0 || slices.ContainsFunc(values, func(v any) bool { return !adapter.IsEmpty(v) }) {
 			return st.fallbackCases(c, f, paths, empty)
 		}
 		all := make(adapter.And, len(paths))
@@ -329,7 +351,7 @@ func (st *step) splitCond(c *call, cond adapter.Cond) (adapter.Filter, error) {
 // way in which it can lie there.
 func (st *step) joinCond(c *call, cond adapter.Cond) (adapter.Filter, error) {
 	j := st.rule.Join
-	if s, ok := cond.Value.(string); ok && s != "" && !strings.Contains(s, j.Sep) && !strings.ContainsAny(s, "%_") {
+	if s, ok := cond.Value.(string); ok && s != "" && !strings.ContainsAny(s, j.Sep+"%_") {
 		positive, not := cond.Op, false
 		if op, negated := cond.Op.Negates(); negated {
 			positive, not = op, true
@@ -469,7 +491,12 @@ func (row TableRow) excludes(other TableRow) bool {
 
 // cond takes conditions on moments to the system's form.
 func (m momentConv) cond(c *call, cond adapter.Cond) (adapter.Filter, error) {
-	if m.form == FormEpoch || m.day == m.wholeDays() {
+	if s, ok := cond.Value.(string); ok && m.byWholeDay(cond.Op, s) {
+		if t, ok := parseMoment(s); ok {
+			return m.edge(cond, t), nil
+		}
+	}
+	if m.day == m.wholeDays() {
 		return m.sameKind(c, cond)
 	}
 	values, not, isList := listed(cond)
@@ -485,7 +512,7 @@ func (m momentConv) cond(c *call, cond adapter.Cond) (adapter.Filter, error) {
 	}
 	s, _ := cond.Value.(string)
 	if m.day {
-		return m.edge(cond, t), nil
+		return m.edge(cond, t.Truncate(24*time.Hour)), nil
 	}
 	if len(s) == len(time.DateOnly) {
 		cond.Value = m.system(t)
@@ -501,6 +528,13 @@ func (m momentConv) cond(c *call, cond adapter.Cond) (adapter.Filter, error) {
 	}
 	cond.Value = m.system(t)
 	return cond, nil
+}
+
+// byWholeDay reports whether a moment is compared with the whole of a day, in a
+// form in which the system has no days.
+func (m momentConv) byWholeDay(op adapter.Op, s string) bool {
+	_, compares := flipped[op]
+	return compares && !m.day && len(s) == len(time.DateOnly) && (m.form == FormCompact || m.form == FormEpoch)
 }
 
 // edge compares moments of the system with a day.
@@ -551,6 +585,7 @@ func (m momentConv) otherList(c *call, cond adapter.Cond, values []any, not bool
 			return nil, c.fail("%s is not a date", brief(v))
 		}
 		if m.day {
+			t = t.Truncate(24 * time.Hour)
 			any = append(any, adapter.And{
 				adapter.Cond{Field: cond.Field, Op: adapter.GreaterEq, Value: m.system(t)},
 				adapter.Cond{Field: cond.Field, Op: adapter.Less, Value: m.system(t.AddDate(0, 0, 1))},

@@ -61,6 +61,10 @@ func (st *step) whyNotSorted() string {
 		return "it is taken from several fields"
 	case r.Lookup != nil && r.Lookup.Read:
 		return "it is looked up"
+	case st.field.Type.number() && r.As == FormText:
+		return "it is a text there, in which 10 comes before 9"
+	case st.field.Type.text() && r.As == FormNumber:
+		return "it is a number there, and a text here"
 	case slices.ContainsFunc(st.rule.readPaths(), Path.marked):
 		return "it lies in one of several records"
 	}
