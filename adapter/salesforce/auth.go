@@ -242,7 +242,7 @@ func grantError(ctx context.Context, err, transport error) error {
 	case native.code == "" && native.status >= 300 && native.status < 400:
 		return &adapter.Error{Code: adapter.Unavailable, Field: "url", NothingSent: true, Err: native,
 			Message: "Salesforce redirects the login to another address, which is not followed: use the My Domain address"}
-	case native.status == http.StatusTooManyRequests:
+	case native.status == http.StatusTooManyRequests, strings.Contains(strings.ToLower(native.description), "login rate exceeded"):
 		return &adapter.Error{Code: adapter.RateLimited, Temporary: true, NothingSent: true, Err: native, Message: "Salesforce asks for fewer logins"}
 	case native.status >= 500, native.code == "unknown_error", native.code == "temporarily_unavailable", native.code == "server_error":
 		return &adapter.Error{Code: adapter.Unavailable, Temporary: true, NothingSent: true, Native: native.code, Err: native, Message: "Salesforce's login is not available at the moment"}

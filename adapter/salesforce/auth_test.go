@@ -160,6 +160,7 @@ func TestTokenEndpointErrors(t *testing.T) {
 		"a page":            {status(200, `<html>login</html>`), adapter.Unavailable, ""},
 		"a page that errs":  {status(404, `<html>no</html>`), adapter.Unavailable, ""},
 		"overload":          {status(503, `<html>busy</html>`), adapter.Unavailable, ""},
+		"too many an hour":  {status(400, `{"error":"invalid_grant","error_description":"Login Rate Exceeded"}`), adapter.RateLimited, ""},
 		"too many":          {status(429, `{"error":"slow_down"}`), adapter.RateLimited, ""},
 		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://elsewhere.example/", http.StatusFound)

@@ -20,8 +20,10 @@ const (
 	// Salesforce takes times by the minute, and transactions that began before
 	// its end may have ended after it.
 	overlap = 2 * time.Minute
-	// keptFor is how long Salesforce tells changes.
-	keptFor = 30 * 24 * time.Hour
+	// keptFor is how long Salesforce tells all changes: what was changed for 30
+	// days, and what was deleted for 15. It leaves out older deletions without
+	// a word.
+	keptFor = 15 * 24 * time.Hour
 	// changesMost is how many changes a page has unless told.
 	changesMost = 2000
 )
@@ -71,8 +73,8 @@ func (a *change) compare(b *change) int {
 // deleted. Windows overlap by two minutes, since a transaction may end long
 // after its changes are dated; what comes again as it was is left out, as far
 // as the cursor remembers.
-// Salesforce keeps changes for 30 days, and may forget deletions sooner; a
-// cursor from before that is ErrPreconditionFailed.
+// Salesforce keeps deletions for 15 days, and may forget them sooner; a cursor
+// from before that is ErrPreconditionFailed.
 func (c *Client) Changes(ctx context.Context, q adapter.ChangeQuery) (adapter.ChangePage, error) {
 	o, err := c.object(ctx, q.Model)
 	if err != nil {
@@ -182,7 +184,7 @@ func (w *window) news(list []*change) []*change {
 func forgotten(o *object) error {
 	return &adapter.Error{
 		Code: adapter.PreconditionFailed, Model: o.Name, Field: "cursor", NothingSent: true,
-		Message: "the cursor is older than the 30 days for which Salesforce tells changes: read everything again, and begin without a cursor",
+		Message: "the cursor is older than what Salesforce still tells, deletions of 15 days at most: read everything again, and begin without a cursor",
 	}
 }
 

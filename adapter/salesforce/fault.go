@@ -68,7 +68,6 @@ var meanings = map[string]meaning{
 	"NOT_FOUND":                   {code: adapter.NotFound, message: "Salesforce has no such record or resource"},
 	"ENTITY_IS_DELETED":           {code: adapter.NotFound, message: "the record has been deleted"},
 	"INVALID_CROSS_REFERENCE_KEY": {code: adapter.NotFound, message: "a record with this id does not exist, or the user may not see it"},
-	"INVALID_JOB":                 {code: adapter.NotFound},
 	"INVALIDJOB":                  {code: adapter.NotFound},
 
 	// Validation.
@@ -90,13 +89,11 @@ var meanings = map[string]meaning{
 	"INVALID_CURRENCY_ISO":                          {code: adapter.InvalidArgument},
 	"INVALID_STATUS":                                {code: adapter.InvalidArgument},
 	"MANAGER_NOT_DEFINED":                           {code: adapter.InvalidArgument},
-	"PICKLIST_INACTIVE":                             {code: adapter.InvalidArgument},
 	"STANDARD_PRICE_NOT_DEFINED":                    {code: adapter.InvalidArgument},
 	"TRANSFER_REQUIRES_READ":                        {code: adapter.PermissionDenied},
 	"ALL_OR_NONE_OPERATION_ROLLED_BACK":             {code: adapter.InvalidArgument, message: "the record was good, and undone because another one was refused"},
 	"PROCESSING_HALTED":                             {code: adapter.InvalidArgument, message: "not tried, because another record was refused"},
 	"REQUIRED_FEATURE_MISSING":                      {code: adapter.Unsupported},
-	"FEATURE_NOT_ENABLED":                           {code: adapter.Unsupported},
 	"API_DISABLED_FOR_ORG":                          {code: adapter.PermissionDenied, message: "the API is not enabled for this organization or user"},
 	"FUNCTIONALITY_NOT_ENABLED":                     {code: adapter.Unsupported},
 	"FUNCTIONALITY_TEMPORARILY_UNAVAILABLE":         {code: adapter.Unavailable, temporary: true},
@@ -111,29 +108,35 @@ var meanings = map[string]meaning{
 	"CANNOT_EXECUTE_FLOW_TRIGGER":                   {code: adapter.InvalidArgument},
 
 	// Others at work, and limits.
-	"UNABLE_TO_LOCK_ROW":           {code: adapter.Conflict, message: "another process changes the same record at the moment", temporary: true, after: time.Second},
-	"CONCURRENT_MODIFICATION":      {code: adapter.Conflict, message: "another process changes the same record at the moment", temporary: true, after: time.Second},
-	"REQUEST_LIMIT_EXCEEDED":       {code: adapter.RateLimited, message: "the organization has used its API requests, or has too many at once", temporary: true, after: time.Minute},
-	"REQUEST_RUNNING_TOO_LONG":     {code: adapter.Unavailable, message: "Salesforce gave up the request, which ran too long", temporary: true},
-	"SERVER_UNAVAILABLE":           {code: adapter.Unavailable, message: "Salesforce is busy at the moment", temporary: true, after: 5 * time.Second},
-	"QUERY_TIMEOUT":                {code: adapter.Timeout, message: "the query takes Salesforce too long: narrow the filter, best by an indexed field"},
-	"LIMIT_EXCEEDED":               {code: adapter.RateLimited, message: "a limit of the organization is reached", temporary: true, after: time.Minute},
-	"TXN_SECURITY_METERING_ERROR":  {code: adapter.RateLimited, temporary: true, after: time.Minute},
-	"EXCEEDED_QUOTA":               {code: adapter.RateLimited, temporary: true, after: time.Minute},
-	"STORAGE_LIMIT_EXCEEDED":       {code: adapter.Conflict, message: "the organization's storage is full: delete records or buy storage"},
-	"APEX_DATA_ACCESS_RESTRICTION": {code: adapter.PermissionDenied},
+	"ENTITY_IS_LOCKED": {code: adapter.Conflict, message: "the record is locked, as by an approval that is under way"},
+	"INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE": {code: adapter.Unavailable, message: "Salesforce is under maintenance and takes no changes at the moment", temporary: true, after: time.Minute},
+	"TOO_MANY_APEX_REQUESTS":                              {code: adapter.RateLimited, message: "too many of the organization's own programs run at once", temporary: true, after: 5 * time.Second},
+	"UNABLE_TO_LOCK_ROW":                                  {code: adapter.Conflict, message: "another process changes the same record at the moment", temporary: true, after: time.Second},
+	"REQUEST_LIMIT_EXCEEDED":                              {code: adapter.RateLimited, message: "the organization has used its API requests, or has too many at once", temporary: true, after: time.Minute},
+	"REQUEST_RUNNING_TOO_LONG":                            {code: adapter.Unavailable, message: "Salesforce gave up the request, which ran too long", temporary: true},
+	"SERVER_UNAVAILABLE":                                  {code: adapter.Unavailable, message: "Salesforce is busy at the moment", temporary: true, after: 5 * time.Second},
+	"QUERY_TIMEOUT":                                       {code: adapter.Timeout, message: "the query takes Salesforce too long: narrow the filter, best by an indexed field"},
+	"LIMIT_EXCEEDED":                                      {code: adapter.RateLimited, message: "a limit of the organization is reached", temporary: true, after: time.Minute},
+	"TXN_SECURITY_METERING_ERROR":                         {code: adapter.RateLimited, temporary: true, after: time.Minute},
+	"EXCEEDED_QUOTA":                                      {code: adapter.RateLimited, temporary: true, after: time.Minute},
+	"STORAGE_LIMIT_EXCEEDED":                              {code: adapter.Conflict, message: "the organization's storage is full: delete records or buy storage"},
+	"APEX_DATA_ACCESS_RESTRICTION":                        {code: adapter.PermissionDenied},
 
 	// Who we are.
 	"INVALID_SESSION_ID":     {code: adapter.Unauthenticated, message: "Salesforce refused the access token"},
 	"INVALID_AUTH_HEADER":    {code: adapter.Unauthenticated, message: "Salesforce refused the access token"},
 	"INVALID_LOGIN":          {code: adapter.Unauthenticated, message: "Salesforce refused the login"},
-	"INACTIVE_ORG":           {code: adapter.Unauthenticated, message: "the organization is locked or closed"},
+	"ORG_LOCKED":             {code: adapter.Unauthenticated, message: "the organization is locked or closed"},
 	"API_CURRENTLY_DISABLED": {code: adapter.Unavailable, message: "the API is switched off at the moment", temporary: true},
 
 	"APEX_ERROR":          {code: adapter.Internal, message: "the organization's own code failed"},
 	"UNKNOWN_EXCEPTION":   {code: adapter.Internal, message: "Salesforce failed by itself"},
 	"PRECONDITION_FAILED": {code: adapter.PreconditionFailed, message: "the record is no longer as it was known"},
 }
+
+// statusNoRoute is how the proxy in front of the organizations says that it
+// doesn't know where the one of a host name is.
+const statusNoRoute = 420
 
 // byStatus is what an HTTP status means where the answer has no code that is
 // known.
@@ -153,6 +156,8 @@ func byStatus(status int) meaning {
 		return meaning{code: adapter.PreconditionFailed, message: "the record is no longer as it was known"}
 	case status == http.StatusRequestEntityTooLarge, status == http.StatusRequestURITooLong, status == http.StatusRequestHeaderFieldsTooLarge:
 		return meaning{code: adapter.InvalidArgument, message: "Salesforce refuses a request of this size: send less at a time"}
+	case status == statusNoRoute:
+		return meaning{code: adapter.Unavailable, message: "Salesforce finds no way from this host name to the organization: check the My Domain address", temporary: true}
 	case status == http.StatusTooManyRequests:
 		return meaning{code: adapter.RateLimited, message: "Salesforce asks for fewer calls", temporary: true}
 	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:

@@ -52,15 +52,15 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// note reads the count of an answer: "api-usage=18/5000".
+// note reads the count of an answer: "api-usage=18/5000". Others may stand
+// beside it: "api-bursts=1/750", or a connected app's own share.
 func (p *pace) note(h http.Header) {
-	for part := range strings.SplitSeq(h.Get("Sforce-Limit-Info"), ",") {
+	separator := func(r rune) bool { return r == ';' || r == ',' }
+	for part := range strings.FieldsFuncSeq(h.Get("Sforce-Limit-Info"), separator) {
 		count, ok := strings.CutPrefix(strings.TrimSpace(part), "api-usage=")
 		if !ok {
 			continue
 		}
-		// A connected app's own share follows after a blank or a semicolon.
-		count, _, _ = strings.Cut(count, ";")
 		count, _, _ = strings.Cut(count, " ")
 		used, all, ok := strings.Cut(count, "/")
 		u, err1 := strconv.ParseInt(used, 10, 64)

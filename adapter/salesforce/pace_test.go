@@ -48,7 +48,7 @@ func TestPace(t *testing.T) {
 	assert.Equal(t, probeEvery, adapter.RetryAfter(err))
 	now = now.Add(probeEvery)
 	require.NoError(t, ready(), "the next probe")
-	use("api-usage=10/1000")
+	use("api-bursts=1/750; api-usage=10/1000")
 	require.NoError(t, ready(), "the day's count went down")
 
 	for _, header := range []string{"", "nonsense", "api-usage=", "api-usage=1", "api-usage=x/y", "api-usage=1/0", "api-usage=-1/5"} {

@@ -518,7 +518,7 @@ func TestChanges(t *testing.T) {
 }
 
 func TestChangesThatAreForgotten(t *testing.T) {
-	old := salesforce.ChangeCursor("Thing__c", time.Now().AddDate(0, 0, -31))
+	old := salesforce.ChangeCursor("Thing__c", time.Now().AddDate(0, 0, -16))
 	recent := salesforce.ChangeCursor("Thing__c", time.Now().AddDate(0, 0, -3))
 	f := newFake(t, map[string]http.HandlerFunc{
 		"GET /services/data/v62.0/sobjects/Thing__c/updated": text(`{"ids":[],"latestDateCovered":"2099-01-01T00:00:00.000+0000"}`),

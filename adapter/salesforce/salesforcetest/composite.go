@@ -289,6 +289,15 @@ func follow(name, path string, values map[string]any) (any, *apiError) {
 	return v, nil
 }
 
+// maxKinds is how many different nodes a graph may have.
+const maxKinds = 15
+
+// nodeKind tells nodes apart as the limit does: by method, version and object.
+func nodeKind(part subrequest) string {
+	path := strings.SplitN(part.URL, "/", 7)
+	return part.Method + " " + strings.Join(path[:min(len(path), 6)], "/")
+}
+
 // graph is /composite/graph: several composite requests, each of which is
 // done whole or not at all.
 func (s *Server) graph(c *call) *answer {
@@ -304,15 +313,21 @@ func (s *Server) graph(c *call) *answer {
 	if err := c.decodeBody(&body); err != nil {
 		return failure(err)
 	}
-	nodes := 0
+	nodes, kinds := 0, map[string]bool{}
 	for _, g := range body.Graphs {
 		nodes += len(g.CompositeRequest)
+		for _, part := range g.CompositeRequest {
+			kinds[nodeKind(part)] = true
+		}
 		if err := checkParts(g.CompositeRequest, 500); err != nil {
 			return failure(err)
 		}
 	}
 	if nodes > 500 || len(body.Graphs) > 75 {
 		return failure(&apiError{code: "LIMIT_EXCEEDED", message: "The request has more than 500 nodes or 75 graphs"})
+	}
+	if len(kinds) > maxKinds {
+		return failure(&apiError{code: "LIMIT_EXCEEDED", message: "The request has more than 15 different nodes"})
 	}
 	graphs := []members{}
 	for _, g := range body.Graphs {

@@ -1,6 +1,7 @@
 package salesforcetest_test
 
 import (
+	"fmt"
 	"strconv"
 	"testing"
 
@@ -130,6 +131,12 @@ func TestComposite(t *testing.T) {
 	assert.Equal(t, false, r.get("graphs.1.isSuccessful"))
 	assert.Equal(t, halted, r.get("graphs.1.graphResponse.compositeResponse.0.body"))
 	assert.Equal(t, 3, c.srv.Count("Account"), "each graph is done whole or not at all")
+	var nodes []any
+	for i := range 16 {
+		nodes = append(nodes, map[string]any{"method": "POST", "url": fmt.Sprintf("/services/data/v62.0/sobjects/Kind%d__c", i), "referenceId": fmt.Sprintf("n%d", i), "body": map[string]any{}})
+	}
+	c.refused(c.do("POST", "/composite/graph", map[string]any{"graphs": []any{map[string]any{"graphId": "1", "compositeRequest": nodes}}}), 400, "LIMIT_EXCEEDED")
+	assert.Equal(t, false, c.do("POST", "/composite/graph", map[string]any{"graphs": []any{map[string]any{"graphId": "1", "compositeRequest": nodes[:15]}}}).get("graphs.0.isSuccessful"))
 
 	r = c.do("POST", "/composite/batch", map[string]any{"haltOnError": true, "batchRequests": []any{
 		map[string]any{"method": "PATCH", "url": "v62.0/sobjects/Account/001Wt0000000001IAA", "richInput": map[string]any{"Name": "Renamed"}},

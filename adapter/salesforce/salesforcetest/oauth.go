@@ -277,7 +277,7 @@ func (s *Server) assertion(jwt string) (*session, *oauthError) {
 		return nil, refused("invalid_grant", "invalid assertion")
 	}
 	if !s.audience(claims.Audience) {
-		return nil, refused("invalid_grant", "audience is invalid")
+		return nil, refused("invalid_grant", "Audience validation failed")
 	}
 	expires, err := claims.Expires.Float64()
 	now := s.config.Now()

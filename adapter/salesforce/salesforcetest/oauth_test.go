@@ -75,7 +75,7 @@ func TestTokens(t *testing.T) {
 		"no grant":                 {url.Values{"grant_type": {"password"}}, "unsupported_grant_type", "grant type not supported"},
 		"unknown refresh token":    {url.Values{"grant_type": {"refresh_token"}, "client_id": {srv.ClientID}, "refresh_token": {"x"}}, "invalid_grant", "expired access/refresh token"},
 		"JWT of another key":       {assertion(t, other, claims()), "invalid_grant", "invalid assertion"},
-		"JWT for another host":     {assertion(t, srv.PrivateKey, claims("aud", "https://elsewhere.example")), "invalid_grant", "audience is invalid"},
+		"JWT for another host":     {assertion(t, srv.PrivateKey, claims("aud", "https://elsewhere.example")), "invalid_grant", "Audience validation failed"},
 		"JWT of nobody":            {assertion(t, srv.PrivateKey, claims("sub", "nobody@example.com")), "invalid_grant", "user hasn't approved this consumer"},
 		"JWT of an unapproved app": {assertion(t, other, claims("iss", "closed")), "invalid_grant", "user hasn't approved this consumer"},
 		"JWT, late":                {assertion(t, srv.PrivateKey, late), "invalid_grant", "expired authorization code"},

@@ -273,7 +273,7 @@ func TestSelling(t *testing.T) {
 func TestChanges(t *testing.T) {
 	now := noon
 	config := fixed()
-	config.Now = func() time.Time { return now }
+	config.Now, config.TokenLifetime = func() time.Time { return now }, 30*24*time.Hour
 	c := newClient(t, config)
 	old := c.create("Account", map[string]any{"Name": "old"})
 	now = now.Add(time.Hour)
@@ -290,6 +290,11 @@ func TestChanges(t *testing.T) {
 	for _, bad := range []string{"?start=x&end=y", "?start=2026-03-04T12:00:00Z&end=2026-03-04T12:00:10Z", "?start=2026-01-01T12:00:00Z&end=2026-03-04T12:00:00Z", "?start=2026-03-04T12:00:00Z&end=2026-03-03T12:00:00Z"} {
 		c.refused(c.do("GET", "/sobjects/Account/updated"+bad, nil), 400, "INVALID_REPLICATION_DATE")
 	}
+	c.refused(c.do("GET", "/sobjects/Account/deleted?start=2026-03-04T12:00:00Z&end=2026-03-04T12:01:00Z", nil), 400, "INVALID_REPLICATION_DATE")
+
+	now = now.AddDate(0, 0, 16)
+	assert.Equal(t, []any{changed}, c.do("GET", "/sobjects/Account/updated"+span, nil).get("ids"))
+	assert.Empty(t, c.do("GET", "/sobjects/Account/deleted"+span, nil).get("deletedRecords"), "deletions are told for 15 days")
 }
 
 func TestFiles(t *testing.T) {

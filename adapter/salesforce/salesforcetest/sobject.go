@@ -457,8 +457,8 @@ func (s *Server) changes(c *call, o *object, which string) *answer {
 	switch {
 	case end <= start:
 		return failure(&apiError{code: "INVALID_REPLICATION_DATE", message: "endDate must be at least 1 minute after startDate"})
-	case end-start < 60:
-		return failure(&apiError{code: "INVALID_REPLICATION_DATE", message: "startDate and endDate must be at least one minute apart"})
+	case end-start < 60 || which == "deleted" && end-start == 60:
+		return failure(&apiError{code: "INVALID_REPLICATION_DATE", message: "startDate must precede endDate by more than one minute"})
 	case start < moment(now.AddDate(0, 0, -30).Unix()):
 		return failure(&apiError{code: "INVALID_REPLICATION_DATE", message: "startDate cannot be more than 30 days ago"})
 	}
@@ -472,6 +472,9 @@ func (s *Server) changes(c *call, o *object, which string) *answer {
 			continue
 		}
 		if r.deleted() {
+			if at < moment(now.AddDate(0, 0, -15).Unix()) {
+				continue // deletions are told for 15 days, and then no more
+			}
 			deleted = append(deleted, members{{"deletedDate", at.String()}, {"id", r.id()}})
 		} else {
 			ids = append(ids, r.id())
