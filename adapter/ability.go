@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"time"
 )
 
 // Counter counts without fetching.
@@ -38,6 +39,13 @@ type Caller interface {
 	// nothing. A call that may change something and gets no answer in time is
 	// ErrUnknownOutcome.
 	Call(ctx context.Context, call Call) (json.RawMessage, error)
+}
+
+// Linguist knows in which languages it may be asked.
+type Linguist interface {
+	// Languages returns the codes that [Scope.Language] takes: "en_US",
+	// "ar_001". What the connected user may not see is ErrPermissionDenied.
+	Languages(ctx context.Context) ([]string, error)
 }
 
 // BatchCreator creates many records in one call, all or none.
@@ -113,7 +121,8 @@ type ChangeQuery struct {
 type Change struct {
 	ID      ID
 	Deleted bool
-	Record  Record // as it is now; nil when it was deleted
+	Record  Record    // as it is now; nil when it was deleted
+	At      time.Time // when, by the system's clock; zero where that is not told
 }
 
 // ChangePage is one answer to a ChangeQuery.
@@ -121,11 +130,43 @@ type ChangePage struct {
 	Changes []Change
 	Next    string // the cursor to go on with, never ""
 	More    bool   // there is more already
+	// NoDeletions says that the system never tells deletions: they are found by
+	// comparing ids.
+	NoDeletions bool
+}
+
+// Dater knows by which of their fields the records of a model are dated, for
+// whoever finds out by these dates what changed.
+type Dater interface {
+	// Dating returns how the records of a model are dated, or ErrUnsupported if
+	// they are not, or can't be filtered and sorted by it.
+	Dating(ctx context.Context, model string) (Dating, error)
+}
+
+// Dating is how records are dated.
+type Dating struct {
+	// Fields hold when a record was last changed, and when it was made if the
+	// first is empty until it is changed. They are datetimes, or all dates.
+	Fields []string
+	// Step is how exact they are: time.Second, or 24 hours for dates.
+	Step time.Duration
+	// Lag is how long after its date a change may come to be seen, since a
+	// transaction is seen when it has ended.
+	Lag time.Duration
 }
 
 // Pinger checks that the system answers.
 type Pinger interface {
 	Ping(ctx context.Context) error
+}
+
+// Clocked knows what time it is in the system.
+type Clocked interface {
+	// Clock returns the system's time now, exact to a second or so, as its
+	// last answer was dated; false before the first one. It is the clock of
+	// whoever answers, a proxy in front of the system perhaps: good for what
+	// minutes matter to.
+	Clock() (now time.Time, ok bool)
 }
 
 // Attachment describes a file kept with a record.
@@ -147,6 +188,12 @@ type Attacher interface {
 	Attachments(ctx context.Context, model string, record ID) ([]Attachment, error)
 	// OpenAttachment returns a file and its content, which the caller closes.
 	OpenAttachment(ctx context.Context, id ID) (Attachment, io.ReadCloser, error)
+}
+
+// AttachmentDeleter removes files kept with records.
+type AttachmentDeleter interface {
+	// DeleteAttachment removes a file. A missing one is ErrNotFound.
+	DeleteAttachment(ctx context.Context, id ID) error
 }
 
 // Count counts the records that match, by reading their ids where the system
@@ -322,12 +369,54 @@ func Ping(ctx context.Context, a Adapter) error {
 	return nil
 }
 
+// Clock returns the system's time now, and whether it is known; see [Clocked].
+func Clock(a Adapter) (now time.Time, ok bool) {
+	if c, able := a.(Clocked); able {
+		return c.Clock()
+	}
+	return time.Time{}, false
+}
+
+// Languages returns in which languages the system may be asked, none where it
+// has no say in that.
+func Languages(ctx context.Context, a Adapter) ([]string, error) {
+	if l, ok := a.(Linguist); ok {
+		return l.Languages(ctx)
+	}
+	return nil, nil
+}
+
 // Attach stores a file with a record, or returns ErrUnsupported.
 func Attach(ctx context.Context, a Adapter, file Attachment, content io.Reader) (Attachment, error) {
 	if t, ok := a.(Attacher); ok {
 		return t.Attach(ctx, file, content)
 	}
 	return Attachment{}, unsupported(a, "keep files")
+}
+
+// Attachments lists the files of a record, or returns ErrUnsupported.
+func Attachments(ctx context.Context, a Adapter, model string, record ID) ([]Attachment, error) {
+	if t, ok := a.(Attacher); ok {
+		return t.Attachments(ctx, model, record)
+	}
+	return nil, unsupported(a, "keep files")
+}
+
+// OpenAttachment returns a file and its content, which the caller closes, or
+// ErrUnsupported.
+func OpenAttachment(ctx context.Context, a Adapter, id ID) (Attachment, io.ReadCloser, error) {
+	if t, ok := a.(Attacher); ok {
+		return t.OpenAttachment(ctx, id)
+	}
+	return Attachment{}, nil, unsupported(a, "keep files")
+}
+
+// DeleteAttachment removes a file, or returns ErrUnsupported.
+func DeleteAttachment(ctx context.Context, a Adapter, id ID) error {
+	if d, ok := a.(AttachmentDeleter); ok {
+		return d.DeleteAttachment(ctx, id)
+	}
+	return unsupported(a, "remove files")
 }
 
 func unsupported(a Adapter, what string) error {

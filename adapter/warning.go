@@ -23,6 +23,8 @@ const (
 	WarnValueFilled   = "value_filled"   // an empty value was taken from a documented alternative
 	WarnUntranslated  = "untranslated"   // a part was passed on, or left out, since nobody knows its counterpart in another version
 	WarnValueChanged  = "value_changed"  // a value was rewritten so that the system takes it as meant
+
+	WarnDeletionsUntold = "deletions_untold" // which records are deleted is not told: there are too many to tell
 )
 
 // Warnings collects what adapters have to say about calls that went on. It is

@@ -177,6 +177,24 @@ func testAttachments(t *testing.T, s *suite) {
 	}
 	_, _, err = files.OpenAttachment(t.Context(), s.MissingID)
 	requireCode(t, adapter.NotFound, err, "OpenAttachment of a missing id")
+	testAttachmentDeleter(t, s, files, id, made)
+}
+
+func testAttachmentDeleter(t *testing.T, s *suite, files adapter.Attacher, record adapter.ID, made map[string]adapter.Attachment) {
+	t.Helper()
+	gone := made["note.txt"].ID
+	if _, ok := s.Adapter.(adapter.AttachmentDeleter); !ok {
+		requireCode(t, adapter.Unsupported, adapter.DeleteAttachment(t.Context(), s.Adapter, gone), "DeleteAttachment")
+		return
+	}
+	require.NoError(t, adapter.DeleteAttachment(t.Context(), s.Adapter, gone))
+	_, _, err := files.OpenAttachment(t.Context(), gone)
+	requireCode(t, adapter.NotFound, err, "OpenAttachment of a deleted file")
+	requireCode(t, adapter.NotFound, adapter.DeleteAttachment(t.Context(), s.Adapter, gone), "DeleteAttachment twice")
+	requireCode(t, adapter.NotFound, adapter.DeleteAttachment(t.Context(), s.Adapter, s.MissingID), "DeleteAttachment of a missing id")
+	list, err := files.Attachments(t.Context(), s.Model, record)
+	require.NoError(t, err)
+	assert.Len(t, list, len(made)-1)
 }
 
 func testCall(t *testing.T, s *suite) {

@@ -66,6 +66,9 @@ type Harness struct {
 	// ConditionRaces says that the system can't check and change a record in
 	// one step, so that UpdateIf may overwrite what came in between.
 	ConditionRaces bool
+	// Upsert names what an adapter.Upserter may write a record by: the key and a
+	// value for a record called so, which the values need not hold. May be nil.
+	Upsert func(name string) (key, value string)
 	// BetweenChanges lets the system's clock go on, for one that tells changes
 	// apart by time alone. It must not sleep. May be nil.
 	BetweenChanges func(t *testing.T)
@@ -108,6 +111,8 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 		{"CreateEach", testCreateEach},
 		{"Conditional", testConditional},
 		{"ConditionalRace", testConditionalRace},
+		{"Upsert", testUpsert},
+		{"UpsertRace", testUpsertRace},
 		{"Nested", testNested},
 		{"Stream", testStream},
 		{"Attachments", testAttachments},

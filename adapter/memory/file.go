@@ -91,3 +91,14 @@ func (a *Adapter) OpenAttachment(ctx context.Context, id adapter.ID) (adapter.At
 	}
 	return f.info, io.NopCloser(bytes.NewReader(f.content)), nil
 }
+
+// DeleteAttachment implements [adapter.AttachmentDeleter].
+func (a *Adapter) DeleteAttachment(ctx context.Context, id adapter.ID) error {
+	return a.writing(ctx, func() error {
+		if _, ok := a.files[id]; !ok {
+			return &adapter.Error{Code: adapter.NotFound, Message: "there is no file " + quoted(id.String())}
+		}
+		delete(a.files, id)
+		return nil
+	})
+}

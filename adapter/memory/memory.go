@@ -48,7 +48,10 @@ var (
 	_ adapter.NameSearcher = (*Adapter)(nil)
 	_ adapter.BatchCreator = (*Adapter)(nil)
 	_ adapter.Attacher     = (*Adapter)(nil)
-	_ adapter.Pinger       = (*Adapter)(nil)
+
+	_ adapter.AttachmentDeleter = (*Adapter)(nil)
+
+	_ adapter.Pinger = (*Adapter)(nil)
 )
 
 // New returns an adapter with an empty table for each schema. Every model also
@@ -226,6 +229,18 @@ func (a *Adapter) create(t *table, values []adapter.Record) ([]adapter.ID, error
 			}
 		}
 	}
+	for i, row := range rows {
+		if err := t.taken(adapter.ID{}, row); err != nil {
+			return nil, err
+		}
+		for _, before := range rows[:i] {
+			for name, f := range t.schema.Fields {
+				if f.Native == Unique && row[name] != nil && row[name] == before[name] {
+					return nil, &adapter.Error{Code: adapter.AlreadyExists, Model: t.schema.Model, Field: name, Message: "two new records have the same value of " + quoted(name)}
+				}
+			}
+		}
+	}
 	ids := make([]adapter.ID, len(rows))
 	for i, row := range rows {
 		ids[i] = t.nextID()
@@ -256,6 +271,9 @@ func (a *Adapter) update(model string, ids []adapter.ID, values adapter.Record) 
 	}
 	for _, id := range ids {
 		if _, err := t.row(id); err != nil {
+			return err
+		}
+		if err := t.taken(id, changes); err != nil {
 			return err
 		}
 	}

@@ -36,6 +36,7 @@ func schemas(idType adapter.FieldType) []adapter.Schema {
 			"tag_ids":    {Type: adapter.Many2Many, Relation: "tag"},
 			"state":      {Type: adapter.Selection, Selection: []adapter.Option{{Value: "new"}, {Value: "old"}}},
 			"code":       {Type: adapter.Char, Size: 4},
+			"serial":     {Type: adapter.Char, Native: memory.Unique},
 			"image":      {Type: adapter.Binary},
 			"extra":      {Type: adapter.JSON},
 		}},
@@ -79,6 +80,7 @@ func harness(t *testing.T, a adapter.Adapter) adaptertest.Harness {
 		Reference: "project_id", Targets: targets,
 		Lines: "step_ids", LineModel: "step", LineInverse: "task_id",
 		Readonly: "display_name",
+		Upsert:   func(name string) (string, string) { return "serial", name },
 		Integers: []string{"0", "-1", "9007199254740993", "-9223372036854775808"},
 		Decimals: []string{"0", "0.1", "-1.25", "12345678901234567.89", "1e-20"},
 	}
@@ -161,7 +163,7 @@ func TestValuesReadAsTheyWereWritten(t *testing.T) {
 	records, err := a.Read(t.Context(), "task", []adapter.ID{id}, nil)
 	require.NoError(t, err)
 	want := adapter.Record{
-		"id": json.Number("1"), "display_name": "x", "name": "x", "note": nil, "rank": json.Number("7"), "hours": json.Number("1.5"), "done": false,
+		"id": json.Number("1"), "display_name": "x", "name": "x", "note": nil, "serial": nil, "rank": json.Number("7"), "hours": json.Number("1.5"), "done": false,
 		"due": "2025-03-14", "seen": "2025-03-14 00:00:00", "project_id": []any{json.Number("1"), "Root"}, "step_ids": []any{},
 		"tag_ids": []any{json.Number("1")}, "state": "new", "code": nil, "image": "AAEC", "extra": map[string]any{"a": []any{json.Number("1"), "x"}},
 	}

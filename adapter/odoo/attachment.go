@@ -125,6 +125,14 @@ func (c *Client) OpenAttachment(ctx context.Context, id adapter.ID) (adapter.Att
 	return describe(r), io.NopCloser(content), nil
 }
 
+// DeleteAttachment removes a file.
+func (c *Client) DeleteAttachment(ctx context.Context, id adapter.ID) error {
+	if _, err := recordIDs("ir.attachment", []adapter.ID{id}); err != nil {
+		return err
+	}
+	return c.Delete(ctx, "ir.attachment", []adapter.ID{id})
+}
+
 func (c *Client) attachment(ctx context.Context, id adapter.ID, fields []string) (adapter.Record, error) {
 	ids, err := recordIDs("ir.attachment", []adapter.ID{id})
 	if err != nil {

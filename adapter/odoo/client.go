@@ -45,7 +45,9 @@ var (
 	_ adapter.BatchCreator = (*Client)(nil)
 	_ adapter.Attacher     = (*Client)(nil)
 	_ adapter.Conditional  = (*Client)(nil)
+	_ adapter.Upserter     = (*Client)(nil)
 	_ adapter.Pinger       = (*Client)(nil)
+	_ adapter.Clocked      = (*Client)(nil)
 )
 
 // Version is the version of an Odoo server.
@@ -81,6 +83,7 @@ func Dial(ctx context.Context, config Config) (*Client, error) {
 		MaxConns:    config.MaxConns,
 		MaxResponse: config.MaxResponse,
 		Control:     config.Control,
+		Wrap:        config.WrapTransport,
 		TLS:         config.TLS,
 	})
 	if err != nil {
@@ -146,6 +149,14 @@ func (c *Client) Ping(ctx context.Context) error {
 		return err
 	}
 	return c.conn.Ping(ctx)
+}
+
+// Clock implements [adapter.Clocked] by the Date of the server's answers.
+func (c *Client) Clock() (now time.Time, ok bool) {
+	if known, is := c.conn.(interface{ Clock() (time.Time, bool) }); is {
+		return known.Clock()
+	}
+	return time.Time{}, false
 }
 
 // Close releases the connections. Calls under way fail.

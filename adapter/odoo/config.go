@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -59,7 +60,10 @@ type Config struct {
 	// Control, if set, sees each address before it is dialled, after name
 	// resolution, and can refuse it: see net.Dialer.Control.
 	Control func(network, address string, c syscall.RawConn) error
-	TLS     *tls.Config
+	// WrapTransport, if set, is given what sends the requests and returns what
+	// is to be used in its place, such as one that counts or traces them.
+	WrapTransport func(http.RoundTripper) http.RoundTripper
+	TLS           *tls.Config
 }
 
 // check returns an error that names the first field that is wrong.

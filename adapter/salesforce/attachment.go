@@ -257,6 +257,18 @@ func (c *Client) Attachments(ctx context.Context, model string, record adapter.I
 	}
 }
 
+// DeleteAttachment removes a file with all of its versions, from every record
+// that it is linked to. The id is that of its ContentDocument.
+func (c *Client) DeleteAttachment(ctx context.Context, id adapter.ID) error {
+	if err := c.ready(ctx); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(idText(id), documentPrefix) {
+		return &adapter.Error{Code: adapter.NotFound, Model: "ContentDocument", Field: "Id", Message: quote(id.String()) + " is the id of no file"}
+	}
+	return c.Delete(ctx, "ContentDocument", []adapter.ID{id})
+}
+
 // OpenAttachment returns a file and its content, which comes as it is read. An
 // id of a ContentDocument gives its latest version, that of a ContentVersion
 // just that one.

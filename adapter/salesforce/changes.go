@@ -72,7 +72,8 @@ func (a *change) compare(b *change) int {
 // resources tell: the ids of what was created or changed, and of what was
 // deleted. Windows overlap by two minutes, since a transaction may end long
 // after its changes are dated; what comes again as it was is left out, as far
-// as the cursor remembers.
+// as the cursor remembers. Without fields all of it comes again, since a record
+// that changed twice within a second can't be told from one that changed once.
 // Salesforce keeps deletions for 15 days, and may forget them sooner; a cursor
 // from before that is ErrPreconditionFailed.
 func (c *Client) Changes(ctx context.Context, q adapter.ChangeQuery) (adapter.ChangePage, error) {
@@ -108,7 +109,7 @@ func (c *Client) Changes(ctx context.Context, q adapter.ChangeQuery) (adapter.Ch
 	if limit == 0 {
 		limit = changesMost
 	}
-	return c.changes(ctx, p, w, limit)
+	return c.changes(ctx, p, w, limit, q.Fields != nil && len(q.Fields) == 0)
 }
 
 // serverTime is the time by Salesforce's clock, which changes are told by.
@@ -123,7 +124,8 @@ func (c *Client) serverTime(ctx context.Context) (time.Time, error) {
 	return time.Now().UTC().Truncate(time.Second), nil
 }
 
-func (c *Client) changes(ctx context.Context, p *plan, w *window, limit int) (adapter.ChangePage, error) {
+// changes reads a page of a window. ids says that the records are not read.
+func (c *Client) changes(ctx context.Context, p *plan, w *window, limit int, ids bool) (adapter.ChangePage, error) {
 	fresh := w.to.IsZero()
 	if fresh {
 		now, err := c.serverTime(ctx)
@@ -144,29 +146,33 @@ func (c *Client) changes(ctx context.Context, p *plan, w *window, limit int) (ad
 		return adapter.ChangePage{}, err
 	}
 	slices.SortFunc(list, func(a, b *change) int { return a.compare(b) })
-	again := repeated(list, covered)
+	told := list
 	list = w.news(list)
 	page := adapter.ChangePage{More: len(list) > limit}
 	list = list[:min(len(list), limit)]
 	for _, ch := range list {
-		page.Changes = append(page.Changes, adapter.Change{ID: adapter.StringID(ch.id), Deleted: ch.deleted, Record: ch.record})
+		page.Changes = append(page.Changes, adapter.Change{ID: adapter.StringID(ch.id), Deleted: ch.deleted, Record: ch.record, At: ch.at})
 	}
-	next := &window{from: covered, seen: again}
+	if ids {
+		told = nil
+	}
+	next := &window{from: covered, seen: w.repeated(told, list, covered)}
 	if page.More {
 		last := list[len(list)-1]
-		next = &window{from: w.from, to: w.to, at: last.at, id: last.id, started: true, seen: w.seen}
+		next = &window{from: w.from, to: w.to, at: last.at, id: last.id, started: true, seen: w.repeated(told, list, w.from)}
 	}
 	page.Next = next.cursor(p.object)
 	return page, nil
 }
 
-// repeated are the changes that the next window will tell again.
-func repeated(list []*change, covered time.Time) []digest {
-	since := covered.Add(-overlap - time.Minute)
+// repeated are the changes that were given, with this page or before, and that a
+// window from a moment on tells again.
+func (w *window) repeated(list, given []*change, from time.Time) []digest {
+	since := from.Add(-overlap - time.Minute)
 	var out []digest
 	for _, ch := range list {
-		if ch.at.After(since) {
-			out = append(out, ch.digest())
+		if d := ch.digest(); ch.at.After(since) && (slices.Contains(given, ch) || slices.Contains(w.seen, d)) {
+			out = append(out, d)
 		}
 	}
 	return out[max(len(out)-seenMost, 0):]
@@ -176,7 +182,7 @@ func repeated(list []*change, covered time.Time) []digest {
 // by the window before it.
 func (w *window) news(list []*change) []*change {
 	given := &change{at: w.at, id: w.id}
-	return slices.DeleteFunc(list, func(ch *change) bool {
+	return slices.DeleteFunc(slices.Clone(list), func(ch *change) bool {
 		return w.started && ch.compare(given) <= 0 || len(w.seen) > 0 && slices.Contains(w.seen, ch.digest())
 	})
 }

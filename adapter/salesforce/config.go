@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -114,7 +115,11 @@ type Config struct {
 	// resolution, and can refuse it: see net.Dialer.Control. It is asked for
 	// the token endpoint too.
 	Control func(network, address string, c syscall.RawConn) error
-	TLS     *tls.Config
+	// WrapTransport, if set, is given what sends the requests and returns what
+	// is to be used in its place, such as one that counts or traces them. It
+	// sends those for tokens too.
+	WrapTransport func(http.RoundTripper) http.RoundTripper
+	TLS           *tls.Config
 }
 
 // apiVersion is the form of Config.APIVersion.

@@ -2,6 +2,7 @@ package salesforce_test
 
 import (
 	"context"
+	"crypto/rand"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -46,6 +47,7 @@ func harness(t *testing.T, client *salesforce.Client) adaptertest.Harness {
 		Decimals:   []string{"0", "0.5", "-1.25", "10.1", "123456.75", "0.0001"},
 		MissingID:  adapter.StringID("a00000000000000AAA"),
 		Call:       &adapter.Call{Method: "limits"},
+		Upsert:     upserts("External_Id__c"),
 	}
 	for _, name := range []string{"first target", "second target"} {
 		id, err := client.Create(t.Context(), "Sample__c", adapter.Record{"Name": name})
@@ -54,6 +56,12 @@ func harness(t *testing.T, client *salesforce.Client) adaptertest.Harness {
 		h.Targets = append(h.Targets, adapter.Ref{ID: id, Name: name})
 	}
 	return h
+}
+
+// upserts are values of a key that nobody else uses.
+func upserts(key string) func(name string) (string, string) {
+	mark := rand.Text()[:8]
+	return func(name string) (string, string) { return key, mark + name }
 }
 
 func TestConformance(t *testing.T) {

@@ -270,6 +270,9 @@ func (w *world) names(ids []adapter.ID) []string {
 // TestEveryCondition goes through all operators on all kinds of fields, with
 // and without a path.
 func TestEveryCondition(t *testing.T) {
+	if testing.Short() {
+		t.Skip("every operator on every kind of field")
+	}
 	w := newWorld(t, nil)
 	equalities := []adapter.Op{"=", "!=", "in", "not in", "=?"}
 	orders := []adapter.Op{"<", "<=", ">", ">="}

@@ -46,6 +46,9 @@ func numbers(tb testing.TB, records []adapter.Record) []int64 {
 // TestTenThousandIDs asks for many records by an address that could not hold
 // their ids.
 func TestTenThousandIDs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("12,000 records")
+	}
 	srv, client := seeded(t, 12_000, nil)
 	ids, err := client.SearchIDs(t.Context(), adapter.Query{Model: "Sample__c"})
 	require.NoError(t, err)
@@ -130,6 +133,9 @@ func TestLongQueries(t *testing.T) {
 
 // TestOffsets goes behind the offset that SOQL takes.
 func TestOffsets(t *testing.T) {
+	if testing.Short() {
+		t.Skip("5,000 records")
+	}
 	_, client := seeded(t, 5000, nil)
 	for _, order := range [][]adapter.Order{nil, {{Field: "Count__c"}}, {{Field: "Id", Desc: true}}} {
 		for _, offset := range []int{0, 7, 1999, 2000, 2001, 4000, 4998, 5000, 9000} {

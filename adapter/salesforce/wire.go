@@ -25,6 +25,7 @@ import (
 // at the pace that the organization's limits allow. It sorts what goes wrong.
 type wire struct {
 	transport *http.Transport
+	sender    http.RoundTripper // the transport, or what was wrapped around it
 	base      string
 	timeout   time.Duration
 	limit     int64 // bytes of an answer that is read as a whole
@@ -62,7 +63,11 @@ func newWire(c *Config) *wire {
 		limit:   c.MaxResponse,
 		pace:    newPace(c.SlowAt, c.StopAt),
 	}
-	w.session = newSession(c, w.transport)
+	w.sender = w.transport
+	if c.WrapTransport != nil {
+		w.sender = c.WrapTransport(w.transport)
+	}
+	w.session = newSession(c, w.sender)
 	return w
 }
 
@@ -215,7 +220,7 @@ func (w *wire) once(ctx context.Context, req request, token string) (*http.Respo
 	}
 	r.ContentLength = length
 	req.setHeader(r.Header, token)
-	resp, err := w.transport.RoundTrip(r)
+	resp, err := w.sender.RoundTrip(r)
 	if err != nil {
 		return nil, transportError(ctx, err, t.sent.Load(), req.changes)
 	}

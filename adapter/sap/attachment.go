@@ -264,30 +264,52 @@ func (f *files) describe(ctx context.Context, raw map[string]any) (adapter.Attac
 	return a, nil
 }
 
-// OpenAttachment returns a file and its content, as it comes from SAP.
-func (c *Client) OpenAttachment(ctx context.Context, id adapter.ID) (adapter.Attachment, io.ReadCloser, error) {
+// fileOf finds the model and the key of a file by its id.
+func (c *Client) fileOf(ctx context.Context, id adapter.ID) (*model, key, error) {
 	gone := &adapter.Error{Code: adapter.NotFound, Field: idField, Message: "there is no file " + quote(id.String())}
-	name, key, ok := strings.Cut(strings.TrimSuffix(id.String(), ")"), "(")
+	name, text, ok := strings.Cut(strings.TrimSuffix(id.String(), ")"), "(")
 	if !ok {
 		if err := c.ready(ctx, ""); err != nil {
-			return adapter.Attachment{}, nil, err
+			return nil, nil, err
 		}
-		return adapter.Attachment{}, nil, gone
+		return nil, nil, gone
 	}
 	m, err := c.model(ctx, name)
 	if err != nil {
-		return adapter.Attachment{}, nil, err
+		return nil, nil, err
 	}
 	if !m.typ.HasStream {
-		return adapter.Attachment{}, nil, gone
+		return nil, nil, gone
 	}
-	k, err := m.parseID(adapter.StringID(key))
+	k, err := m.parseID(adapter.StringID(text))
 	if err != nil {
-		return adapter.Attachment{}, nil, gone
+		return nil, nil, gone
+	}
+	return m, k, nil
+}
+
+// DeleteAttachment removes a file, where SAP lets files of its kind be removed.
+func (c *Client) DeleteAttachment(ctx context.Context, id adapter.ID) error {
+	m, k, err := c.fileOf(ctx, id)
+	if err != nil {
+		return err
+	}
+	own, err := m.id(k)
+	if err != nil {
+		return err
+	}
+	return c.Delete(ctx, m.name, []adapter.ID{own})
+}
+
+// OpenAttachment returns a file and its content, as it comes from SAP.
+func (c *Client) OpenAttachment(ctx context.Context, id adapter.ID) (adapter.Attachment, io.ReadCloser, error) {
+	m, k, err := c.fileOf(ctx, id)
+	if err != nil {
+		return adapter.Attachment{}, nil, err
 	}
 	path, err := m.path(k)
 	if err != nil {
-		return adapter.Attachment{}, nil, gone
+		return adapter.Attachment{}, nil, &adapter.Error{Code: adapter.NotFound, Field: idField, Message: "there is no file " + quote(id.String())}
 	}
 	f := &files{m: m}
 	resp, err := m.do(ctx, m.request(ctx, http.MethodGet, path, ""))

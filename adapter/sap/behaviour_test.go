@@ -172,6 +172,9 @@ func TestPartialCreation(t *testing.T) {
 }
 
 func TestManyIDs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("10,000 ids")
+	}
 	onEach(t, func(t *testing.T, client *sap.Client, service string) {
 		t.Helper()
 		ctx, model, name := t.Context(), service+".Samples", mark(t)

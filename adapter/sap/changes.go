@@ -30,6 +30,52 @@ func (m *model) changedProp() *edmx.Property {
 	return nil
 }
 
+// datedProps are pairs of dates: what properties are called that hold the day on
+// which a record was last changed, which many applications leave empty until it
+// is, and what those are called that hold the day on which it was made.
+var datedProps = [][2]string{{"LastChangeDate", "CreationDate"}, {"LastChangedOn", "CreatedOn"}, {"ChangedOn", "CreatedOn"}}
+
+// How long after its date a change may be seen: a dialog step ends after ten
+// minutes (rdisp/max_wprun_time), and a day may end meanwhile.
+const (
+	momentLag = 10 * time.Minute
+	dayLag    = 24 * time.Hour
+)
+
+// Dating implements [adapter.Dater]: by the moment of the last change that
+// records bear, otherwise by its day. Other entity sets are ErrUnsupported.
+func (c *Client) Dating(ctx context.Context, model string) (adapter.Dating, error) {
+	m, err := c.model(ctx, model)
+	if err != nil {
+		return adapter.Dating{}, err
+	}
+	if err := m.addressable("followed"); err != nil {
+		return adapter.Dating{}, err
+	}
+	if m.keysSortable() {
+		if p := m.changedProp(); p != nil {
+			return adapter.Dating{Fields: []string{p.Name}, Step: time.Second, Lag: momentLag}, nil
+		}
+		for _, pair := range datedProps {
+			if !m.isDay(pair[0]) {
+				continue
+			}
+			d := adapter.Dating{Fields: []string{pair[0]}, Step: 24 * time.Hour, Lag: dayLag}
+			if m.isDay(pair[1]) {
+				d.Fields = append(d.Fields, pair[1])
+			}
+			return d, nil
+		}
+	}
+	return adapter.Dating{}, m.unsupported("model", "records of %s bear no date of their last change, so what changed can't be told", m.name)
+}
+
+// isDay reports whether a property is a date that can be asked for.
+func (m *model) isDay(name string) bool {
+	p := m.typ.Prop(name)
+	return p != nil && (p.DateOnly || p.Type == "Edm.Date") && m.filterable(p) && m.sortable(p)
+}
+
 // changeCursor is how far the changes were read.
 type changeCursor struct {
 	Model string `json:"m"`
@@ -88,7 +134,7 @@ func (c *Client) changesFromNow(ctx context.Context, m *model, p *edmx.Property)
 			from.At, from.Past = s, isPast(s, resp.Header)
 		}
 	}
-	return adapter.ChangePage{Next: from.String()}, nil
+	return adapter.ChangePage{Next: from.String(), NoDeletions: true}, nil
 }
 
 // settled is how long after a moment by the server's clock no further change
@@ -152,7 +198,7 @@ func (c *Client) changesSince(ctx context.Context, m *model, p *edmx.Property, f
 	if err != nil {
 		return adapter.ChangePage{}, err
 	}
-	page := adapter.ChangePage{More: len(rows) > limit}
+	page := adapter.ChangePage{More: len(rows) > limit, NoDeletions: true}
 	next := from
 	d := decoder{meta: m.meta.Metadata}
 	for _, raw := range rows[:min(limit, len(rows))] {

@@ -30,7 +30,9 @@ var (
 	_ adapter.Streamer     = (*Client)(nil)
 	_ adapter.Nester       = (*Client)(nil)
 	_ adapter.Conditional  = (*Client)(nil)
+	_ adapter.Upserter     = (*Client)(nil)
 	_ adapter.ChangeFeeder = (*Client)(nil)
+	_ adapter.Dater        = (*Client)(nil)
 	_ adapter.Attacher     = (*Client)(nil)
 	_ adapter.Pinger       = (*Client)(nil)
 )
@@ -64,7 +66,7 @@ func newClient(config Config) (*Client, error) {
 		TokenURL: config.TokenURL, ClientID: config.ClientID, ClientSecret: config.ClientSecret,
 		Scopes: config.Scopes, BearerToken: config.BearerToken, Client: config.Client, Language: config.Language,
 		Timeout: config.Timeout, MaxConns: config.MaxConns, MaxResponse: config.MaxResponse,
-		Control: config.Control, TLS: config.TLS,
+		Control: config.Control, Wrap: config.WrapTransport, TLS: config.TLS,
 	})
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -95,7 +96,11 @@ type Config struct {
 	// resolution, and can refuse it: see net.Dialer.Control. It guards the
 	// token endpoint too.
 	Control func(network, address string, c syscall.RawConn) error
-	TLS     *tls.Config
+	// WrapTransport, if set, is given what sends the requests and returns what
+	// is to be used in its place, such as one that counts or traces them. It
+	// sends those for tokens too.
+	WrapTransport func(http.RoundTripper) http.RoundTripper
+	TLS           *tls.Config
 }
 
 // Service is one OData service of the system.

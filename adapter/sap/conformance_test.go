@@ -2,6 +2,7 @@ package sap_test
 
 import (
 	"context"
+	"crypto/rand"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,10 +48,17 @@ func harness(t *testing.T, c sap.Config, service string) adaptertest.Harness {
 		Lines:  "Children", LineModel: service + ".Samples", LineInverse: "ParentID",
 		LineValues: func() adapter.Record { return adapter.Record{"Name": "line"} },
 		Readonly:   "CreatedBy",
+		Upsert:     upserts(),
 		Integers:   []string{"0", "1", "-1", "1000000", "2147483647", "-2147483648"},
 		Decimals:   []string{"0", "0.5", "-1.25", "10.1", "123456.75", "123456789012.3456"},
 		Call:       &adapter.Call{Model: service, Method: "Add", Kwargs: map[string]any{"A": 1, "B": 2}},
 	}
+}
+
+// upserts are keys of samples that nobody else uses.
+func upserts() func(name string) (string, string) {
+	mark := rand.Text()[:8]
+	return func(name string) (string, string) { return "SampleID", mark + name[:1] }
 }
 
 func TestConformance(t *testing.T) {

@@ -306,6 +306,9 @@ func TestControlGuardsAllAddresses(t *testing.T) {
 }
 
 func TestMetadataOfManyMegabytes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("20 MiB")
+	}
 	srv := saptest.New(t)
 	srv.SetFault(saptest.Fault{Contains: "$metadata", Pad: 20 << 20})
 	client := dial(t, simulated(srv))

@@ -165,6 +165,9 @@ func thousands(tb testing.TB, n, most int) *Client {
 }
 
 func TestStreamsInConstantMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("100,000 records")
+	}
 	for _, most := range []int{1 << 30, 300} {
 		t.Run(fmt.Sprint("most ", most), func(t *testing.T) {
 			const n = 100_000

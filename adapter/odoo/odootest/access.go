@@ -132,7 +132,7 @@ func (e *env) company() int64 {
 // checkContext refuses a context that the version would refuse.
 func (e *env) checkContext() error {
 	if e.major >= 18 {
-		if lang, ok := e.context["lang"].(string); ok && lang != "" && lang != "en_US" {
+		if lang, ok := e.context["lang"].(string); ok && lang != "" && !e.installed(lang) {
 			return raise(userError, "Invalid language code: %s", lang)
 		}
 	}
@@ -144,6 +144,32 @@ func (e *env) checkContext() error {
 		}
 	}
 	return nil
+}
+
+// installed reports whether a language is one of the database's: a record of
+// res.lang that is not archived.
+func (e *env) installed(lang string) bool { return slices.Contains(e.languages(), lang) }
+
+func (e *env) languages() []string {
+	t := e.get("res.lang")
+	var codes []string
+	for _, id := range t.ids {
+		if code, ok := t.rows[id]["code"].(string); ok && t.rows[id]["active"] == true {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}
+
+// translation is the language of the context, if values are translated for it:
+// they stand in a row beside those in English, under "name@ar_001". A language
+// that is not installed is passed over, where it is no error.
+func (e *env) translation() string {
+	lang, _ := e.context["lang"].(string)
+	if lang == "" || lang == "en_US" || !e.installed(lang) {
+		return ""
+	}
+	return lang
 }
 
 // allowField refuses to read a field that the user's groups may not see.

@@ -191,7 +191,7 @@ func toSelection(e *env, t *table, name string, f schemas.Field, v any) (any, er
 // on the database.
 func (e *env) selection(_, name string, f schemas.Field) []string {
 	if name == "lang" && f.Type == "selection" {
-		return []string{"en_US"}
+		return e.languages()
 	}
 	return f.Selection
 }

@@ -18,6 +18,8 @@ type database struct {
 	models map[string]*table
 	seq    map[string]int64
 	last   string // the last write time, so that each is later
+
+	terms map[string]Terms // beside English
 }
 
 // row is a record's stored values by field: nil for empty, int64 for a
@@ -208,7 +210,7 @@ func (e *env) field(model, name string) string {
 }
 
 // timestamp is the time of the call with microseconds, as PostgreSQL keeps it,
-// and later than any before.
+// and later than any before it, unless the clock was put back.
 func (db *database) timestamp() string {
 	const layout = "2006-01-02 15:04:05.000000"
 	t := db.now().UTC()
@@ -216,8 +218,7 @@ func (db *database) timestamp() string {
 	if s[20:] == "000000" {
 		s = t.Add(time.Microsecond).Format(layout)
 	}
-	if s <= db.last {
-		last, _ := time.Parse(layout, db.last)
+	if last, _ := time.Parse(layout, db.last); s <= db.last && last.Sub(t) < time.Second {
 		s = last.Add(time.Microsecond).Format(layout)
 	}
 	db.last = s

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/bridgecore/bridgecore/adapter/odoo/schemas"
 )
@@ -75,6 +76,10 @@ func (p *populating) base() {
 		p.add("res.currency", map[string]any{"name": c[0], "symbol": c[1], "position": c[2], "rounding": 0.01, "rate": 1.0})
 	}
 	p.add("res.lang", map[string]any{"name": "English (US)", "code": "en_US", "iso_code": "en", "direction": "ltr"})
+	for _, code := range slices.Sorted(maps.Keys(p.terms)) {
+		iso, _, _ := strings.Cut(code, "_")
+		p.add("res.lang", map[string]any{"name": code, "code": code, "iso_code": iso})
+	}
 	p.add("res.company", map[string]any{"name": "Cedar Trading", "currency_id": int64(1), "email": "info@cedar.example", "phone": "+1 555 0100", "street": "1 Harbour Road", "city": "San Diego", "zip": "92101", "country_id": us, "website": "https://cedar.example"})
 	p.add("res.company", map[string]any{"name": "Cedar Trading Gulf", "currency_id": int64(1), "country_id": int64(2), "city": "الرياض"})
 	for _, g := range []string{"Internal User", "Settings", "Sales / User", "Purchase / User", "Inventory / User", "Invoicing"} {

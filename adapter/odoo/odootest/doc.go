@@ -32,7 +32,8 @@
 //
 // # What is not
 //
-// No translation, no mail, no PDF, no web pages, no taxes beyond a percentage,
+// No translations but those that are written and the labels of
+// [Config.Languages], no mail, no PDF, no web pages, no taxes beyond a percentage,
 // no module beyond those named. Computed fields that nobody depends on stay
 // empty.
 //

@@ -200,6 +200,13 @@ func (e *env) redirect(text string) *exception {
 // checkUnique holds the unique constraints.
 func (e *env) checkUnique(t *table, id int64) error {
 	switch t.model {
+	case "ir.model.data":
+		module, name := t.rows[id]["module"], t.rows[id]["name"]
+		for _, other := range t.ids {
+			if other != id && t.rows[other]["module"] == module && t.rows[other]["name"] == name {
+				return raise(validationError, "The operation cannot be completed: duplicate key value violates unique constraint \"ir_model_data_module_name_uniq_index\"\nDETAIL:  Key (module, name)=(%v, %v) already exists.\n", module, name)
+			}
+		}
 	case "res.users":
 		login := t.rows[id]["login"]
 		for _, other := range t.ids {

@@ -257,6 +257,9 @@ func (e *env) assign(t *table, id int64, values map[string]any) error {
 		if err != nil {
 			return err
 		}
+		if lang := e.translation(); lang != "" && f.Translate && r[name] != nil {
+			name += "@" + lang
+		}
 		r[name] = stored
 	}
 	// From 15.0 to 17.0 a product had its type twice.

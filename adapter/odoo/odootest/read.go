@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/bridgecore/bridgecore/adapter/odoo/schemas"
 )
@@ -191,7 +192,7 @@ func (e *env) describe(t *table, fields, attributes []string) object {
 func (e *env) attributes(t *table, name string, only []string) object {
 	f := t.fields[name]
 	all := object{
-		{"type", f.Type}, {"string", fieldLabel(t.model, name)}, {"name", name}, {"required", f.Required}, {"readonly", f.Readonly},
+		{"type", f.Type}, {"string", e.translated(fieldLabel(t.model, name), t.model, name)}, {"name", name}, {"required", f.Required}, {"readonly", f.Readonly},
 		{"store", f.Stored}, {"searchable", f.Searchable}, {"sortable", f.Sortable}, {"company_dependent", false}, {"change_default", false}, {"depends", []any{}}, {"manual", false},
 	}
 	switch f.Type {
@@ -203,7 +204,7 @@ func (e *env) attributes(t *table, name string, only []string) object {
 	case "selection":
 		var options []any
 		for _, key := range e.selection(t.model, name, f) {
-			options = append(options, []any{key, optionLabel(key)})
+			options = append(options, []any{key, e.translated(optionLabel(key), t.model, name, key)})
 		}
 		if options == nil {
 			options = []any{}
@@ -231,6 +232,15 @@ func (e *env) attributes(t *table, name string, only []string) object {
 		all = slices.DeleteFunc(all, func(m member) bool { return !slices.Contains(only, m.key) })
 	}
 	return all
+}
+
+// translated is a label in the language of the call, or as it is.
+func (e *env) translated(label string, key ...string) string {
+	lang, _ := e.context["lang"].(string)
+	if t := e.terms[lang][strings.Join(key, ",")]; t != "" {
+		return t
+	}
+	return label
 }
 
 // optionLabel derives the label of a selection's key.

@@ -28,6 +28,11 @@ func (e *env) value(t *table, id int64, field string) any {
 	if f.Type == "one2many" {
 		return e.children(t, id, field)
 	}
+	if lang := e.translation(); lang != "" && f.Translate {
+		if v := r[field+"@"+lang]; v != nil {
+			return v
+		}
+	}
 	if v, ok := r[field]; ok && v != nil {
 		return v
 	}

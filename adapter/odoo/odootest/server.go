@@ -38,6 +38,9 @@ type Config struct {
 	// NoDemo leaves out the demo records; users, the company, countries,
 	// currencies, units and the like stay.
 	NoDemo bool
+	// Languages are installed beside English, by their codes, such as "ar_001".
+	// fields_get answers in them, as far as their terms say.
+	Languages map[string]Terms
 	// CloseConnections ends every connection after one answer, as Odoo's
 	// threaded server does. The default keeps them alive, as a proxy would.
 	CloseConnections bool
@@ -46,6 +49,10 @@ type Config struct {
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
+
+// Terms are labels in a language: of fields under "model,field", of the options
+// of selections under "model,field,option".
+type Terms map[string]string
 
 // User is somebody who may log in.
 type User struct {
@@ -119,6 +126,7 @@ func Start(c Config) (*Server, error) {
 		Version: c.Version, Database: c.Database, config: c, major: major, db: newDatabase(major, c.Now), done: make(chan struct{}),
 		sessions: map[string]*account{}, paths: map[string]int{}, calls: map[string]int{}, failures: map[string][]time.Time{},
 	}
+	s.db.terms = c.Languages
 	if err := s.populate(); err != nil {
 		return nil, fmt.Errorf("demo data of %s: %w", c.Version, err)
 	}

@@ -123,6 +123,7 @@ func (c *call) begin(db *database) (*tx, func(*answer) *answer) {
 // ServeHTTP answers a request as the org would.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.hits.Add(1)
+	w.Header().Set("Date", s.config.Now().UTC().Format(http.TimeFormat))
 	s.mu.Lock()
 	s.paths[r.Method+" "+route(r.URL.Path)]++
 	s.mu.Unlock()

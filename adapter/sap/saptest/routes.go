@@ -16,6 +16,7 @@ const maxBody = 256 << 20
 // own.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.hits.Add(1)
+	w.Header().Set("Date", s.config.Now().UTC().Format(http.TimeFormat))
 	s.mu.Lock()
 	s.paths[r.URL.Path]++
 	faulty := len(s.faults) > 0

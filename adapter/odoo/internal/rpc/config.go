@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"crypto/tls"
+	"net/http"
 	"net/url"
 	"strings"
 	"syscall"
@@ -55,6 +56,8 @@ type Config struct {
 	// name resolution gave: see net.Dialer.Control. An *adapter.Error that it
 	// returns reaches the caller.
 	Control func(network, address string, c syscall.RawConn) error
+	// Wrap, if set, returns what sends requests in place of what it is given.
+	Wrap func(http.RoundTripper) http.RoundTripper
 	// TLS replaces the default TLS configuration. Versions older than 1.2 are
 	// refused unless it allows them.
 	TLS       *tls.Config

@@ -109,6 +109,10 @@ func (c *Conn) Transport() string { return c.way.name() }
 // UID returns the id of the connected user.
 func (c *Conn) UID() int64 { return c.uid.Load() }
 
+// Clock returns the server's time now, as its last answer was dated, and
+// whether one was.
+func (c *Conn) Clock() (time.Time, bool) { return c.wire.clock() }
+
 // Base returns the server's address as it is used, without a trailing slash.
 func (c *Conn) Base() string { return c.wire.base }
 

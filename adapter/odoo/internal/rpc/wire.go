@@ -27,11 +27,25 @@ type wire struct {
 	// No http.Client: it would follow redirects, or fail on those that it
 	// can't read.
 	transport *http.Transport
-	base      string // without a trailing slash
+	sender    http.RoundTripper // the transport, or what was wrapped around it
+	base      string            // without a trailing slash
 	timeout   time.Duration
 	limit     int64
 	agent     string
 	now       func() time.Time
+	dated     atomic.Pointer[dated] // nil before the first answer
+}
+
+// dated is when the server dated an answer, and when that came.
+type dated struct{ said, came time.Time }
+
+// clock is the server's time now, as its last answer was dated.
+func (w *wire) clock() (time.Time, bool) {
+	d := w.dated.Load()
+	if d == nil {
+		return time.Time{}, false
+	}
+	return d.said.Add(time.Since(d.came)), true
 }
 
 func newWire(cfg Config) (*wire, error) {
@@ -47,7 +61,7 @@ func newWire(cfg Config) (*wire, error) {
 		conf.MinVersion = tls.VersionTLS12
 	}
 	dialer := &net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second, Control: cfg.Control}
-	return &wire{
+	w := &wire{
 		// No proxy: Control must see the address that is really dialled.
 		transport: &http.Transport{
 			DialContext:         dialer.DialContext,
@@ -69,7 +83,12 @@ func newWire(cfg Config) (*wire, error) {
 		limit:   cfg.MaxResponse,
 		agent:   cfg.UserAgent,
 		now:     time.Now,
-	}, nil
+	}
+	w.sender = w.transport
+	if cfg.Wrap != nil {
+		w.sender = cfg.Wrap(w.transport)
+	}
+	return w, nil
 }
 
 // request is one HTTP request to the server.
@@ -146,11 +165,14 @@ func (w *wire) exchange(ctx context.Context, req request, read func(*http.Respon
 	for _, h := range req.header {
 		r.Header.Set(h[0], h[1])
 	}
-	resp, err := w.transport.RoundTrip(r)
+	resp, err := w.sender.RoundTrip(r)
 	if err != nil {
 		return w.failure(callCtx, err, t.sent.Load(), req.changes)
 	}
 	defer resp.Body.Close()
+	if said, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		w.dated.Store(&dated{said, time.Now()})
+	}
 	if err := w.statusError(resp, req); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package wire
 
 import (
 	"crypto/tls"
+	"net/http"
 	"syscall"
 	"time"
 )
@@ -34,5 +35,6 @@ type Config struct {
 	MaxConns    int
 	MaxResponse int64
 	Control     func(network, address string, c syscall.RawConn) error
+	Wrap        func(http.RoundTripper) http.RoundTripper // nil for none
 	TLS         *tls.Config
 }

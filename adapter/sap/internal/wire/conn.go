@@ -24,6 +24,7 @@ type Conn struct {
 	// No http.Client: it would follow redirects, and keep cookies apart from
 	// the token that belongs to them.
 	transport *http.Transport
+	sender    http.RoundTripper // the transport, or what was wrapped around it
 	base      *url.URL
 	session   session
 	tokens    tokens
@@ -60,6 +61,10 @@ func New(cfg Config) (*Conn, error) {
 			TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{},
 			MaxResponseHeaderBytes: 1 << 20,
 		},
+	}
+	c.sender = c.transport
+	if cfg.Wrap != nil {
+		c.sender = cfg.Wrap(c.transport)
 	}
 	c.tokens.init(c)
 	return c, nil
@@ -192,7 +197,7 @@ func (c *Conn) exchange(ctx context.Context, req Request, state *state, csrf, gr
 		cancel()
 		return nil, &adapter.Error{Code: adapter.InvalidArgument, Model: req.Model, Message: "the call can't be addressed", NothingSent: true, Err: err}
 	}
-	resp, err := c.transport.RoundTrip(r)
+	resp, err := c.sender.RoundTrip(r)
 	if err != nil {
 		err = failure(callCtx, err, t.sent.Load(), req)
 		cancel()

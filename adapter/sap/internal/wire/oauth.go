@@ -87,7 +87,7 @@ func (t *tokens) drop(refused string) {
 
 func (t *tokens) fetch(ctx context.Context) (string, error) {
 	client := &http.Client{
-		Transport:     t.conn.transport,
+		Transport:     t.conn.sender,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	token, err := t.config.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
