@@ -26,6 +26,9 @@ type Answer struct {
 	// follow.
 	NextCursor string
 	Warnings   []adapter.Warning
+	// ETag is the tag of the one record that was read, for [System.UpdateIf],
+	// where it was asked for and the system can tell.
+	ETag string
 
 	transient bool // not worth keeping
 }
@@ -50,6 +53,7 @@ type aside struct {
 	Limit      int               `json:"limit,omitempty"`
 	NextCursor string            `json:"next_cursor,omitempty"`
 	Warnings   []adapter.Warning `json:"warnings,omitempty"`
+	ETag       string            `json:"etag,omitempty"`
 }
 
 // value turns an answer into what is kept of it.
@@ -61,8 +65,8 @@ func (a *Answer) value() cache.Value {
 	if a.Truncated {
 		v.Flags |= flagTruncated
 	}
-	if a.Limit != 0 || a.NextCursor != "" || len(a.Warnings) > 0 {
-		v.Meta, _ = json.Marshal(aside{a.Limit, a.NextCursor, a.Warnings})
+	if a.Limit != 0 || a.NextCursor != "" || len(a.Warnings) > 0 || a.ETag != "" {
+		v.Meta, _ = json.Marshal(aside{a.Limit, a.NextCursor, a.Warnings, a.ETag})
 	}
 	return v
 }
@@ -78,7 +82,7 @@ func answerOf(v cache.Value, cached bool) (Answer, error) {
 		if err := json.Unmarshal(v.Meta, &m); err != nil {
 			return Answer{}, &adapter.Error{Code: adapter.Internal, Message: "a kept answer can't be read", Err: err}
 		}
-		a.Limit, a.NextCursor, a.Warnings = m.Limit, m.NextCursor, m.Warnings
+		a.Limit, a.NextCursor, a.Warnings, a.ETag = m.Limit, m.NextCursor, m.Warnings, m.ETag
 	}
 	return a, nil
 }

@@ -17,6 +17,7 @@ const (
 	BatchRead      BatchAction = "read"      // Reading, or IDs with Reading.Fields
 	BatchUpdate    BatchAction = "update"    // IDs, Values
 	BatchDelete    BatchAction = "delete"    // IDs
+	BatchUpsert    BatchAction = "upsert"    // Key, KeyValue, Values; see [System.Upsert]
 	BatchOperation BatchAction = "operation" // Operation, Request
 )
 
@@ -29,6 +30,11 @@ type BatchItem struct {
 	Model  string
 	IDs    []adapter.ID
 	Values adapter.Record
+	// Key and KeyValue say which record an upsert writes.
+	Key, KeyValue string
+	// IfMatch is the tag that the record of an update or a deletion must still
+	// have, see [System.UpdateIf]; "" for any.
+	IfMatch string
 
 	Reading Reading // of a read; Model above counts
 
@@ -38,7 +44,8 @@ type BatchItem struct {
 
 // BatchResult is what became of an item.
 type BatchResult struct {
-	ID       adapter.ID // of a created record
+	ID       adapter.ID // of a created record, or of one that an upsert wrote
+	Created  bool       // an upsert made it
 	Answer   Answer     // of a read or an operation
 	Err      error
 	Skipped  bool // it was not tried: an earlier one failed, or the caller left
@@ -140,17 +147,35 @@ func (b *batch) run(ctx context.Context, i int) {
 		reading.Model = item.Model
 		r.Answer, r.Err = item.System.Read(ctx, reading)
 	case BatchUpdate:
-		r.Err = item.System.Update(ctx, item.Model, item.IDs, item.Values)
+		if item.IfMatch == "" {
+			r.Err = item.System.Update(ctx, item.Model, item.IDs, item.Values)
+		} else if r.Err = item.conditional(); r.Err == nil {
+			r.Err = item.System.UpdateIf(ctx, item.Model, item.IDs[0], item.IfMatch, item.Values)
+		}
 	case BatchDelete:
-		r.Err = item.System.Delete(ctx, item.Model, item.IDs)
+		if item.IfMatch == "" {
+			r.Err = item.System.Delete(ctx, item.Model, item.IDs)
+		} else if r.Err = item.conditional(); r.Err == nil {
+			r.Err = item.System.DeleteIf(ctx, item.Model, item.IDs[0], item.IfMatch)
+		}
+	case BatchUpsert:
+		r.ID, r.Created, r.Err = item.System.Upsert(ctx, item.Model, item.Key, item.KeyValue, item.Values)
 	case BatchOperation:
 		request := item.Request
 		request.Model = item.Model
 		r.Answer, r.Err = item.System.Operation(ctx, item.Operation, request)
 	default:
-		r.Err = wrong("action", "%s is no action of a batch; there are create, read, update, delete and operation", clip(string(item.Action)))
+		r.Err = wrong("action", "%s is no action of a batch; there are create, read, update, delete, upsert and operation", clip(string(item.Action)))
 	}
 	r.Warnings = append(warnings.List(), r.Answer.Warnings...)
+}
+
+// conditional refuses a condition that is not one record's.
+func (item *BatchItem) conditional() error {
+	if len(item.IDs) == 1 {
+		return nil
+	}
+	return wrong("if_match", "a condition is one record's: give one id")
 }
 
 // reads runs reads at the same time.

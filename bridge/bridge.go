@@ -65,6 +65,9 @@ type Config struct {
 	// NoAutoExpand keeps search_read from fetching the name, email and phone
 	// of a partner_id that nobody asked for.
 	NoAutoExpand bool
+	// Keep holds what cursors of [System.Changes] are too small for; nil is the
+	// memory of this process.
+	Keep Keep
 
 	Observer Observer
 	Logger   *slog.Logger // nil is slog.Default
@@ -76,12 +79,17 @@ type Bridge struct {
 	log    *slog.Logger
 	// mappings are Config's, nil for none.
 	mappings *layer
+	keep     Keep
+	now      func() time.Time // by which cursors of System.Changes note when
+	tracked  int64            // how many records a model may have for System.Changes to find deletions
 
 	mu     sync.RWMutex
 	optics map[string]*optics // by kind
 	links  map[systemName]*link
-	closed bool
-	wait   sync.WaitGroup // closing of retired links
+	// tenants outlive the links: they count since the bridge was made.
+	tenants sync.Map // of *statistics, by tenant
+	closed  bool
+	wait    sync.WaitGroup // closing of retired links
 }
 
 // New makes a bridge. It refuses a configuration that can't work, with a
@@ -113,7 +121,10 @@ func New(c Config) (*Bridge, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	b := &Bridge{config: c, log: c.Logger, optics: map[string]*optics{}, links: map[systemName]*link{}}
+	b := &Bridge{config: c, log: c.Logger, optics: map[string]*optics{}, links: map[systemName]*link{}, keep: c.Keep, now: time.Now, tracked: changesTracked}
+	if b.keep == nil {
+		b.keep = newMemoryKeep()
+	}
 	if c.Mappings != nil {
 		b.mappings = newLayer(c.Mappings, "")
 	}

@@ -14,6 +14,12 @@ type Caller struct {
 	Tenant string // required: only this tenant's systems exist for the caller
 	User   string // required: who it is, for observers
 	Roles  []string
+	// Rules bound what the caller may call further than Config.Access does; nil
+	// does not, an empty list allows nothing. They name models as the system
+	// does, whichever words the caller speaks.
+	Rules []Rule
+	// ReadOnly refuses every call that is not known to change nothing.
+	ReadOnly bool
 	// Scope is for whom the systems are asked: language, companies, further
 	// context. It is part of what answers are kept under.
 	Scope adapter.Scope

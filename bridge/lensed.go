@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/migrate"
@@ -305,6 +306,9 @@ func (l *lensed) Info() adapter.Info { return l.own.Info() }
 
 // Close does nothing: the link closes the system's own adapter.
 func (l *lensed) Close() error { return nil }
+
+// Clock is the system's, which is the same in every version.
+func (l *lensed) Clock() (time.Time, bool) { return adapter.Clock(l.own) }
 
 // Query reads records.
 func (l *lensed) Query(ctx context.Context, q adapter.Query) (adapter.Page, error) {

@@ -23,6 +23,7 @@ type link struct {
 	turns   chan struct{} // the bulkhead: one for each call under way
 	budget  budget
 	stats   statistics
+	tenant  *statistics // of all of the tenant's systems
 	schemas schemas
 	lenses  lenses
 	doubt   doubts
@@ -52,7 +53,7 @@ func newLink(b *Bridge, config SystemConfig, open Opener) *link {
 	if n <= 0 {
 		n = b.config.MaxConcurrent
 	}
-	l := &link{bridge: b, config: config, open: open, turns: make(chan struct{}, n)}
+	l := &link{bridge: b, config: config, open: open, turns: make(chan struct{}, n), tenant: b.tenantStats(config.Tenant)}
 	settings := b.config.Breaker
 	onChange := settings.OnChange
 	settings.OnChange = func(c breaker.Change) {
@@ -152,6 +153,13 @@ func (l *link) attempt(ctx context.Context, w work, attempt int) error {
 		return breaker.Silent(err)
 	}
 	defer func() { <-l.turns }()
+	event := UpstreamEvent{
+		Tenant: l.config.Tenant, System: l.config.ID, Kind: l.config.Kind,
+		Operation: w.operation, Model: w.model, Attempt: attempt,
+	}
+	if b, ok := l.bridge.config.Observer.(Beginner); ok {
+		ctx = b.Begin(ctx, event)
+	}
 	timeout := w.timeout
 	if timeout <= 0 {
 		timeout = l.bridge.config.CallTimeout
@@ -159,7 +167,7 @@ func (l *link) attempt(ctx context.Context, w work, attempt int) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 
-	done := l.stats.begin()
+	done, doneToo := l.stats.begin(), l.tenant.begin()
 	a, err := l.dial(limited)
 	if err == nil {
 		err = w.run(limited, a)
@@ -170,12 +178,10 @@ func (l *link) attempt(ctx context.Context, w work, attempt int) error {
 		}
 	}
 	err = l.say(ctx, w, timeout, err)
-	took := done(err)
+	event.Duration, event.Err = done(err), err
+	doneToo(err)
 	if o := l.bridge.config.Observer; o != nil {
-		o.Upstream(ctx, UpstreamEvent{
-			Tenant: l.config.Tenant, System: l.config.ID, Kind: l.config.Kind,
-			Operation: w.operation, Model: w.model, Attempt: attempt, Duration: took, Err: err,
-		})
+		o.Upstream(ctx, event)
 	}
 	return err
 }
@@ -217,12 +223,16 @@ func (l *link) take(ctx context.Context) error {
 		return nil
 	default:
 	}
-	timer := time.NewTimer(l.bridge.config.MaxWait)
-	defer timer.Stop()
+	var late <-chan time.Time // never, for those who are patient
+	if !isPatient(ctx) {
+		timer := time.NewTimer(l.bridge.config.MaxWait)
+		defer timer.Stop()
+		late = timer.C
+	}
 	select {
 	case l.turns <- struct{}{}:
 		return nil
-	case <-timer.C:
+	case <-late:
 		return &fullError{&adapter.Error{
 			Code: adapter.Unavailable, NothingSent: true, Temporary: true, RetryAfter: time.Second,
 			Message: fmt.Sprintf("system %q is busy: all of its %d calls at a time are taken; try again in a moment", l.config.ID, cap(l.turns)),
@@ -231,6 +241,17 @@ func (l *link) take(ctx context.Context) error {
 		return &adapter.Error{Code: adapter.CodeOf(ctx.Err()), Message: fmt.Sprintf("the call was given up while waiting for its turn on system %q", l.config.ID), NothingSent: true, Err: ctx.Err()}
 	}
 }
+
+type patience struct{}
+
+// Patient returns a context whose calls wait for their turn on a busy system as
+// long as the context lives, rather than for [Config.MaxWait]: for work that
+// nobody wants to begin anew half way, such as an export.
+func Patient(ctx context.Context) context.Context {
+	return context.WithValue(ctx, patience{}, true)
+}
+
+func isPatient(ctx context.Context) bool { return ctx.Value(patience{}) != nil }
 
 // enter counts a call in, unless the link is being closed.
 func (l *link) enter() bool {

@@ -48,6 +48,10 @@ type Migration struct {
 	// OnError says what becomes of the rest when a record is refused:
 	// migrate.StopOnError, or migrate.Collect, which is also the default.
 	OnError migrate.OnError
+	// Resume is what MarkBatch noted of a creation in Target before an earlier
+	// call for the same records that was broken off: a record that it made and
+	// had not noted yet is found by its values, instead of being made again.
+	Resume *BatchMark
 }
 
 // Migrated is what became of a Migration.
@@ -82,6 +86,11 @@ type MigrationError struct {
 	// ID is the record in the target, where it was written all the same.
 	ID adapter.ID `json:"id,omitzero"`
 }
+
+// NoCounterpart begins the reason of a reference that was left out because the
+// target does not have the record it leads to. A call that is repeated after
+// that record was migrated writes it.
+const NoCounterpart = "the target has no counterpart of"
 
 // LeftOut is a field that the new version has, and that was not written.
 type LeftOut struct {

@@ -177,9 +177,9 @@ func (g *migration) write(ctx context.Context, from []adapter.Record) error {
 		if !exists {
 			g.nest(values, from[i], known)
 		}
-		r.Record, r.Created, r.ID = values, !exists && !g.DryRun, there
+		r.Record, r.Created, r.ID = values, (!exists || g.made(there)) && !g.DryRun, there
 		if !g.DryRun {
-			if r.ID, err = g.put(ctx, &target, model, r, exists); err != nil {
+			if r.ID, err = g.put(ctx, &target, model, &r, exists); err != nil {
 				g.refuse(r.Source, r.ID, err)
 				if !r.ID.IsZero() {
 					known.ids[own] = r.ID
@@ -197,8 +197,19 @@ func (g *migration) write(ctx context.Context, from []adapter.Record) error {
 	return nil
 }
 
+// made reports whether a record of the target is one that the call which was
+// broken off made, so that this one tells of it.
+func (g *migration) made(id adapter.ID) bool {
+	if g.Resume == nil || !g.Resume.Numbered {
+		return false
+	}
+	newest, _ := g.Resume.Newest.Int()
+	n, numbered := id.Int()
+	return numbered && n > newest
+}
+
 // put creates or changes a record, and notes which one it is.
-func (g *migration) put(ctx context.Context, target *System, model string, r MigratedRecord, exists bool) (adapter.ID, error) {
+func (g *migration) put(ctx context.Context, target *System, model string, r *MigratedRecord, exists bool) (adapter.ID, error) {
 	if exists {
 		changed, err := g.changed(ctx, target, model, r)
 		if err != nil || len(changed) == 0 {
@@ -206,24 +217,100 @@ func (g *migration) put(ctx context.Context, target *System, model string, r Mig
 		}
 		return r.ID, target.Update(ctx, model, []adapter.ID{r.ID}, changed)
 	}
-	made, err := target.Create(ctx, model, r.Record)
+	id, err := g.found(ctx, target, model, r.Record)
 	if err != nil {
-		return adapter.ID{}, err
+		return id, err
 	}
-	id := made.ID()
+	if id.IsZero() {
+		made, err := target.Create(ctx, model, r.Record)
+		if err != nil {
+			return id, err
+		}
+		id = made.ID()
+	}
 	_, err = target.Create(ctx, externalIDs, adapter.Record{
 		"module": externalModule, "name": g.externalName(g.Model, r.Source), "model": model, "res_id": id.Value(), "noupdate": true,
 	})
 	if err != nil {
+		if theirs := g.theirs(ctx, model, r.Source); !theirs.IsZero() && theirs != id {
+			return theirs, g.giveWay(ctx, target, model, r, id, theirs)
+		}
 		return id, &adapter.Error{Code: adapter.CodeOf(err), Message: fmt.Sprintf("it was created as %s, but its external id could not be: a repeated call would create it again", id), Err: err}
 	}
 	return id, nil
 }
 
+// theirs is the record that somebody else has noted as a source's meanwhile.
+func (g *migration) theirs(ctx context.Context, model string, source adapter.ID) (id adapter.ID) {
+	name := g.externalName(g.Model, source)
+	err := g.Target.external(ctx, []any{name}, "name", adapter.Cond{Field: "module", Op: adapter.Equal, Value: externalModule}, func(e external) {
+		if e.model == model {
+			id = e.id
+		}
+	})
+	if err != nil {
+		return adapter.ID{}
+	}
+	return id
+}
+
+// giveWay removes a record that another migration of the same one, at the same
+// time, was faster with.
+func (g *migration) giveWay(ctx context.Context, target *System, model string, r *MigratedRecord, id, theirs adapter.ID) error {
+	r.Created = false
+	if err := target.Delete(ctx, model, []adapter.ID{id}); err != nil {
+		return &adapter.Error{
+			Code: adapter.CodeOf(err), Model: model, Err: err,
+			Message: fmt.Sprintf("another migration wrote it as %s at the same time; what this one had created as %s could not be deleted again, delete it", theirs, id),
+		}
+	}
+	return nil
+}
+
+// found is the record that an earlier call made, and was broken off before it
+// noted so.
+func (g *migration) found(ctx context.Context, target *System, model string, values adapter.Record) (adapter.ID, error) {
+	if g.Resume == nil {
+		return adapter.ID{}, nil
+	}
+	doubt := &adapter.Error{Code: adapter.UnknownOutcome, Model: model, Message: "an earlier call was broken off: the record may have been written; look before you repeat it"}
+	if !g.Resume.Numbered {
+		return adapter.ID{}, doubt
+	}
+	look := &sift{values: []adapter.Record{values}}
+	err := look.run(ctx, siftKey{system: target, model: model, newest: g.Resume.Newest})
+	if err == nil {
+		look.taken, err = g.noted(ctx, model, look.found)
+	}
+	if err != nil {
+		return adapter.ID{}, err
+	}
+	id := look.same(values)
+	if id.IsZero() && !look.surelyNone(values) {
+		return adapter.ID{}, doubt
+	}
+	return id, nil
+}
+
+// noted are those of the target's records whose external ids are ours.
+func (g *migration) noted(ctx context.Context, model string, newer []adapter.Record) (map[adapter.ID]bool, error) {
+	ids := make([]any, len(newer))
+	for i, r := range newer {
+		ids[i] = r.ID().Value()
+	}
+	taken := map[adapter.ID]bool{}
+	err := g.Target.external(ctx, ids, "res_id", adapter.Cond{Field: "model", Op: adapter.Equal, Value: model}, func(e external) {
+		if e.module == externalModule {
+			taken[e.id] = true
+		}
+	})
+	return taken, err
+}
+
 // changed are the values that differ from those of the target's record. To
 // write the others again is not harmless: Odoo computes anew what depends on
 // them, such as the taxes of an order's lines when its partner is written.
-func (g *migration) changed(ctx context.Context, target *System, model string, r MigratedRecord) (adapter.Record, error) {
+func (g *migration) changed(ctx context.Context, target *System, model string, r *MigratedRecord) (adapter.Record, error) {
 	records, err := target.readLive(ctx, model, []adapter.ID{r.ID}, slices.Sorted(maps.Keys(r.Record)))
 	if err != nil {
 		return nil, err
@@ -383,7 +470,7 @@ func (g *migration) values(r adapter.Record, schema *adapter.Schema, known *refe
 			if to, ok := known.ids[reference{f.Relation, id}]; ok {
 				out[name] = to.Value()
 			} else {
-				g.leave(name, "the target has no counterpart of the "+f.Relation+" it refers to")
+				g.leave(name, NoCounterpart+" the "+f.Relation+" it refers to")
 			}
 		case f.Type == adapter.Many2Many:
 			ids := []any{}
@@ -392,7 +479,7 @@ func (g *migration) values(r adapter.Record, schema *adapter.Schema, known *refe
 				if to, ok := known.ids[reference{f.Relation, id}]; ok {
 					ids = append(ids, to.Value())
 				} else {
-					g.leave(name, "the target has no counterpart of some "+f.Relation+" it refers to")
+					g.leave(name, NoCounterpart+" some "+f.Relation+" it refers to")
 				}
 			}
 			if len(ids) > 0 || len(all) == 0 {

@@ -22,6 +22,13 @@ type Observer interface {
 	Breaker(e BreakerEvent)
 }
 
+// Beginner is an Observer that is told of calls before they are made, too.
+type Beginner interface {
+	// Begin is told of a call that is about to be made. The call is made in the
+	// context that it returns, and Upstream is told of its end in the same.
+	Begin(ctx context.Context, e UpstreamEvent) context.Context
+}
+
 // Observers tells several observers.
 type Observers []Observer
 
@@ -30,6 +37,16 @@ func (o Observers) Upstream(ctx context.Context, e UpstreamEvent) {
 	for _, one := range o {
 		one.Upstream(ctx, e)
 	}
+}
+
+// Begin tells those that are Beginners.
+func (o Observers) Begin(ctx context.Context, e UpstreamEvent) context.Context {
+	for _, one := range o {
+		if b, ok := one.(Beginner); ok {
+			ctx = b.Begin(ctx, e)
+		}
+	}
+	return ctx
 }
 
 // Lookup tells all.

@@ -23,6 +23,9 @@ func (s *System) Operation(ctx context.Context, name string, r OperationRequest)
 	if err := checkModel(r.Model); err != nil {
 		return Answer{}, err
 	}
+	if err := r.mayBeTagged(name); err != nil {
+		return Answer{}, err
+	}
 	req := &r
 	if op.kind == generic {
 		if _, err := op.bind(req); err != nil {
@@ -43,6 +46,9 @@ func (s *System) Operation(ctx context.Context, name string, r OperationRequest)
 		case s.universal != nil:
 			return s.universalOperation(ctx, op, req)
 		default:
+			if err := s.opaque(req); err != nil {
+				return Answer{}, err
+			}
 			return s.loose(ctx, req)
 		}
 	} else if s.universal == nil {
@@ -54,11 +60,17 @@ func (s *System) Operation(ctx context.Context, name string, r OperationRequest)
 	if err != nil {
 		return Answer{}, err
 	}
+	if req.IfMatch != "" {
+		return s.operateIf(ctx, op, req)
+	}
 	if s.universal != nil {
 		return s.universalOperation(ctx, op, req)
 	}
 	scoped, err := s.forRequest(req)
 	if err != nil {
+		return Answer{}, err
+	}
+	if err := scoped.allowedReach(ctx, req); err != nil {
 		return Answer{}, err
 	}
 	if op.kind == changes {
@@ -109,8 +121,17 @@ func (s *System) operateRead(ctx context.Context, op *operation, r *OperationReq
 		}
 	}
 	b = append(b, 0xff, plan.mode())
+	if r.ETag {
+		b = append(b, 1)
+	}
 	q.canonical, *pooled = b, b
-	return s.kept(ctx, &s.caller.Scope, q, op, func(ctx context.Context) (Answer, error) { return s.ask(ctx, plan) })
+	read := func(ctx context.Context) (Answer, error) { return s.ask(ctx, plan) }
+	return s.kept(ctx, &s.caller.Scope, q, op, func(ctx context.Context) (Answer, error) {
+		if r.ETag {
+			return s.tagged(ctx, r.Model, r.oneID(), read)
+		}
+		return read(ctx)
+	})
 }
 
 func (s *System) operateChange(ctx context.Context, op *operation, r *OperationRequest, args *arguments) (Answer, error) {

@@ -154,7 +154,7 @@ func (s *System) names(model string) []string {
 // models as the system does: which version a caller speaks must not widen what
 // he may do.
 func (s *System) allowed(ctx context.Context, model, method string) error {
-	if s.pin != nil && s.bridge.config.Access != nil {
+	if s.pin != nil && (s.bridge.config.Access != nil || s.caller.Rules != nil) {
 		version, err := s.systemVersion(ctx)
 		if err != nil {
 			return err
@@ -165,7 +165,10 @@ func (s *System) allowed(ctx context.Context, model, method string) error {
 		}
 		model = l.Model()
 	}
-	return s.bridge.config.Access.check(&s.caller, model, method)
+	if err := s.bridge.config.Access.check(&s.caller, model, method); err != nil {
+		return err
+	}
+	return s.caller.may(model, method)
 }
 
 // systemVersion is the version of the system itself, which is dialled for it
@@ -208,7 +211,14 @@ func (s *System) do(ctx context.Context, w work) error {
 		run := w.run
 		w.run = func(ctx context.Context, a adapter.Adapter) error { return run(ctx, s.through(a)) }
 	}
-	return s.link.do(ctx, w)
+	err := s.link.do(ctx, w)
+	if s.gone(ctx, err) {
+		// Nothing was done: once more in the language of the system's user.
+		scope := adapter.ScopeFrom(ctx)
+		scope.Language = ""
+		err = s.link.do(adapter.WithScope(ctx, scope), w)
+	}
+	return err
 }
 
 // lenses remembers the lenses of a link.

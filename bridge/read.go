@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -22,6 +23,11 @@ type Reading struct {
 	adapter.Query
 	Domain json.RawMessage // an Odoo domain in JSON, instead of Query.Filter
 	Expand Expand          // how values through relations are given
+	// ID is the one record to read, archived or not, instead of a filter.
+	ID adapter.ID
+	// ETag asks for the record's tag too. That is a call to the system more,
+	// unless the answer is kept.
+	ETag bool
 }
 
 var (
@@ -45,6 +51,9 @@ func (s *System) Read(ctx context.Context, r Reading) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	if err := s.allowedReading(ctx, &r); err != nil {
+		return Answer{}, err
+	}
 	e, related, err := s.expansionOf(ctx, r.Model, r.Fields, r.Expand, false)
 	if err != nil {
 		return Answer{}, err
@@ -55,14 +64,44 @@ func (s *System) Read(ctx context.Context, r Reading) (Answer, error) {
 	b := r.canonical((*pooled)[:0], ours)
 	*pooled = b
 	q := question{family: "system", operation: "model", model: r.Model, related: related, canonical: b}
+	if !r.ID.IsZero() {
+		s = s.archivedToo()
+	}
+	read := func(ctx context.Context) (Answer, error) { return s.query(ctx, r, e, ours) }
 	return s.kept(ctx, &s.caller.Scope, q, readOperation, func(ctx context.Context) (Answer, error) {
-		return s.query(ctx, r, e, ours)
+		if r.ETag {
+			return s.tagged(ctx, r.Model, r.ID, read)
+		}
+		return read(ctx)
 	})
+}
+
+// allowedReading asks whether the caller may read the models that a filter and
+// an order lead to.
+func (s *System) allowedReading(ctx context.Context, r *Reading) error {
+	if !s.restricted() {
+		return nil
+	}
+	if err := s.allowedDomain(ctx, r.Model, r.Domain); err != nil {
+		return err
+	}
+	if err := s.allowedFilter(ctx, r.Model, r.Filter); err != nil {
+		return err
+	}
+	for _, o := range r.Order {
+		if _, err := s.allowedPath(ctx, r.Model, o.Field); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // bound refuses what can't be meant and applies our limits; it returns the one
 // that holds, 0 where the caller's own does.
 func (r *Reading) bound() (ours int, err error) {
+	if err := r.one(); err != nil {
+		return 0, err
+	}
 	switch {
 	case r.Limit < 0:
 		return 0, wrong("limit", "limit can't be negative")
@@ -100,6 +139,9 @@ func (r *Reading) canonical(b []byte, ours int) []byte {
 	for _, v := range [...]any{Names(r.Fields), adapter.FormatOrder(r.Order), r.Limit, ours, r.Offset, r.Cursor, r.Plain, string(r.Expand), r.Fields == nil} {
 		b = appendCanonical(b, v)
 	}
+	if !r.ID.IsZero() {
+		b = appendCanonical(appendCanonical(b, r.ID), r.ETag)
+	}
 	return b
 }
 
@@ -113,24 +155,13 @@ func (s *System) query(ctx context.Context, r Reading, e *expansion, ours int) (
 		}
 		q.Filter = f
 	}
-	if e != nil {
-		q.Fields = e.base
-	}
-	var page adapter.Page
-	err := s.do(ctx, work{operation: "query", model: q.Model, run: func(ctx context.Context, a adapter.Adapter) (err error) {
-		page, err = a.Query(ctx, q)
-		return err
-	}})
+	page, done, err := s.page(ctx, q, e, r.ID)
 	if err != nil {
 		return Answer{}, err
 	}
 	var a Answer
 	order := r.Fields
 	if e != nil {
-		done, err := s.expandRecords(ctx, e, page.Records, r.Plain)
-		if err != nil {
-			return Answer{}, err
-		}
 		a.Optimized, a.transient, order = done.settled, done.transient, e.order
 	}
 	if a.Result, err = encodeRecords(page.Records, order); err != nil {
@@ -141,6 +172,43 @@ func (s *System) query(ctx context.Context, r Reading, e *expansion, ours int) (
 		a.Truncated, a.Limit = true, ours
 	}
 	return a, nil
+}
+
+// page asks the system for one page, or for the record of an id where it is
+// not zero, and follows the relations of its records.
+func (s *System) page(ctx context.Context, q adapter.Query, e *expansion, id adapter.ID) (page adapter.Page, done expanded, err error) {
+	if e != nil {
+		q.Fields = e.base
+	}
+	err = s.do(ctx, work{operation: "query", model: q.Model, run: func(ctx context.Context, a adapter.Adapter) (err error) {
+		if !id.IsZero() {
+			q.Filter = idCondition(cmp.Or(a.Info().IDField, "id"), []adapter.ID{id})
+		}
+		page, err = a.Query(ctx, q)
+		return err
+	}})
+	if err == nil && e != nil {
+		done, err = s.expandRecords(ctx, e, page.Records, q.Plain)
+	}
+	return page, done, err
+}
+
+// Describe describes a model, with labels in the scope's language where the
+// system has them.
+func (s *System) Describe(ctx context.Context, model string) (*adapter.Schema, error) {
+	a, err := s.Fields(ctx, model)
+	if err != nil {
+		return nil, err
+	}
+	return schemaIn(a, model)
+}
+
+func schemaIn(a Answer, model string) (*adapter.Schema, error) {
+	described := new(adapter.Schema)
+	if err := json.Unmarshal(a.Result, described); err != nil {
+		return nil, &adapter.Error{Code: adapter.Internal, Model: model, Message: "a kept description can't be read", Err: err}
+	}
+	return described, nil
 }
 
 // Fields describes a model: the answer is the JSON of an [adapter.Schema].
@@ -190,9 +258,9 @@ func (s *System) schema(ctx context.Context, model string) (*adapter.Schema, err
 	if err != nil {
 		return nil, err
 	}
-	described := new(adapter.Schema)
-	if err := json.Unmarshal(a.Result, described); err != nil {
-		return nil, &adapter.Error{Code: adapter.Internal, Model: model, Message: "a kept description can't be read", Err: err}
+	described, err := schemaIn(a, model)
+	if err != nil {
+		return nil, err
 	}
 	s.link.schemas.set(s.memo(model), described)
 	return described, nil

@@ -73,6 +73,11 @@ type OperationRequest struct {
 	// Fallback and FillEmpty are those of [adapter.Scope].
 	Fallback  adapter.Fallback `json:"fallback,omitempty" enum:"all,off" doc:"What becomes of fields that this version lacks: replaced or dropped as far as they are known (left out), all dropped (all), refused (off)."`
 	FillEmpty bool             `json:"fill_empty,omitempty" doc:"Fill empty values from documented alternatives."`
+
+	// ETag asks a read of one record for its tag, IfMatch makes a write or an
+	// unlink of one record on condition of it, or of AnyTag.
+	ETag    bool   `json:"etag,omitempty" doc:"read of one id: tell the record's tag too, to send as if_match."`
+	IfMatch string `json:"if_match,omitempty" doc:"write, unlink of one id: the etag that the record must still have, or * for a record that must be there."`
 }
 
 // Expand is how values through relations are given.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -96,15 +97,21 @@ const healthTimeout = 5 * time.Second
 func (s *System) Health(ctx context.Context) Health {
 	start := time.Now()
 	err := s.link.do(s.scoped(ctx, &s.caller.Scope), work{operation: "health", timeout: healthTimeout, once: true, run: adapter.Ping})
-	h := Health{Healthy: err == nil, CheckedAt: start.UTC(), ResponseTime: math.Round(time.Since(start).Seconds()*1e6) / 1e6}
 	if err != nil {
-		h.Code, h.Message = adapter.CodeOf(err), "the system does not answer"
-		if e, ok := asError(err); ok {
-			h.Message = e.Message
-		}
+		return unhealthy(start, err)
+	}
+	return Health{Healthy: true, CheckedAt: start.UTC(), ResponseTime: secondsSince(start)}
+}
+
+func unhealthy(start time.Time, err error) Health {
+	h := Health{CheckedAt: start.UTC(), ResponseTime: secondsSince(start), Code: adapter.CodeOf(err), Message: "the system does not answer"}
+	if e, ok := asError(err); ok {
+		h.Message = e.Message
 	}
 	return h
 }
+
+func secondsSince(start time.Time) float64 { return math.Round(time.Since(start).Seconds()*1e6) / 1e6 }
 
 // Status asks the system whether it is there and returns its condition.
 func (s *System) Status(ctx context.Context) Status {
@@ -123,6 +130,45 @@ func (s *System) Status(ctx context.Context) Status {
 
 // Stats returns the figures of the calls made to the system.
 func (s *System) Stats() Stats { return s.link.stats.read() }
+
+// TenantStats returns the figures of the calls that were made to all systems of
+// a tenant since the bridge was made.
+func (b *Bridge) TenantStats(tenant string) Stats { return b.tenantStats(tenant).read() }
+
+func (b *Bridge) tenantStats(tenant string) *statistics {
+	s, known := b.tenants.Load(tenant)
+	if !known {
+		s, _ = b.tenants.LoadOrStore(tenant, new(statistics))
+	}
+	return s.(*statistics)
+}
+
+// checksAtOnce bounds how many systems are asked at a time whether they are
+// there.
+const checksAtOnce = 8
+
+// Health asks systems of the caller whether they are there, several at a time.
+// The answers are in the order of the ids; a system that can't be used at all is
+// not healthy.
+func (b *Bridge) Health(ctx context.Context, caller Caller, ids []string) []Health {
+	out := make([]Health, len(ids))
+	turns := make(chan struct{}, checksAtOnce)
+	var wait sync.WaitGroup
+	for i, id := range ids {
+		turns <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-turns }()
+			sys, err := b.System(ctx, caller, id)
+			if err != nil {
+				out[i] = unhealthy(time.Now(), err)
+				return
+			}
+			out[i] = sys.Health(ctx)
+		})
+	}
+	wait.Wait()
+	return out
+}
 
 // CacheStats returns the figures of the cache for this system.
 func (s *System) CacheStats(ctx context.Context) cache.Stats {

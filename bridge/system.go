@@ -19,6 +19,7 @@ type System struct {
 	pin    *pin // nil for the system's own version
 	// universal is nil for the system's own words.
 	universal *universal
+	chosen    string // the language that InLanguage chose
 }
 
 // ID returns the system's id within its tenant.
@@ -184,10 +185,14 @@ func (s *System) ETag(ctx context.Context, model string, id adapter.ID) (string,
 	return tag, err
 }
 
-// UpdateIf changes a record that still has the tag; one that has changed is
+// UpdateIf changes a record that still has the tag, or with [AnyTag] one that is
+// there; one that has changed is
 // ErrPreconditionFailed and stays as it is. How sure that is depends on the
 // system, see its adapter.
 func (s *System) UpdateIf(ctx context.Context, model string, id adapter.ID, etag string, values adapter.Record) error {
+	if etag == AnyTag {
+		return there(model, s.Update(ctx, model, []adapter.ID{id}, values))
+	}
 	if s.universal != nil {
 		return s.universalUpdateIf(ctx, model, id, etag, values)
 	}
@@ -205,6 +210,9 @@ func (s *System) UpdateIf(ctx context.Context, model string, id adapter.ID, etag
 
 // DeleteIf removes a record that still has the tag, see [System.UpdateIf].
 func (s *System) DeleteIf(ctx context.Context, model string, id adapter.ID, etag string) error {
+	if etag == AnyTag {
+		return there(model, s.Delete(ctx, model, []adapter.ID{id}))
+	}
 	if s.universal != nil {
 		return s.universalDeleteIf(ctx, model, id, etag)
 	}
@@ -245,9 +253,14 @@ func (s *System) change(ctx context.Context, method, model string, run func(cont
 
 // changeModels is change of records of further models too.
 func (s *System) changeModels(ctx context.Context, method, model string, further []string, run func(context.Context, adapter.Adapter) error) error {
+	return s.changing(ctx, work{operation: method, model: model, changes: true, run: run}, further)
+}
+
+// changing makes a change of a model's records and of further ones.
+func (s *System) changing(ctx context.Context, w work, further []string) error {
 	var models []string
-	for _, name := range slices.Concat(s.names(model), further) {
-		for _, m := range touched(s.Kind(), name, method) {
+	for _, name := range slices.Concat(s.names(w.model), further) {
+		for _, m := range touched(s.Kind(), name, w.operation) {
 			if !slices.Contains(models, m) {
 				models = append(models, m)
 			}
@@ -267,7 +280,7 @@ func (s *System) changeModels(ctx context.Context, method, model string, further
 			s.link.schemas.clear()
 		}
 	}()
-	err := s.do(s.scoped(ctx, &s.caller.Scope), work{operation: method, model: model, changes: true, run: run})
+	err := s.do(s.scoped(ctx, &s.caller.Scope), w)
 	if doubtful(err) {
 		s.link.doubt.add(models)
 	}

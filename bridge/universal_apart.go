@@ -108,14 +108,18 @@ func (t *topic) idsThat(ctx context.Context, model string, f adapter.Filter) ([]
 // and its other methods don't.
 func (t *topic) archivedToo() *topic {
 	other := *t
-	scope := t.caller.Scope
+	other.System = t.System.archivedToo()
+	return &other
+}
+
+func (s *System) archivedToo() *System {
+	scope := s.caller.Scope
 	scope.Values = maps.Clone(scope.Values)
 	if scope.Values == nil {
 		scope.Values = map[string]any{}
 	}
 	scope.Values["active_test"] = false
-	other.System = t.WithScope(scope)
-	return &other
+	return s.WithScope(scope)
 }
 
 // carryOut makes the changes, one after the other. The first that fails ends

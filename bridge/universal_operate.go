@@ -108,7 +108,11 @@ func (t *topic) operateByID(ctx context.Context, op *operation, r *OperationRequ
 		return Answer{Result: json.RawMessage("[]")}, nil
 	}
 	q := adapter.Query{Model: t.model, Fields: r.Fields, Filter: idCondition("id", ids), Limit: len(ids)}
-	a, err := t.archivedToo().read(ctx, Reading{Query: q}, 0, op.name)
+	reading := Reading{Query: q, ETag: r.ETag}
+	if r.ETag {
+		reading.ID = ids[0]
+	}
+	a, err := t.archivedToo().read(ctx, reading, 0, op.name)
 	if err != nil {
 		return Answer{}, err
 	}

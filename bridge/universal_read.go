@@ -259,12 +259,18 @@ func (s *System) universalRead(ctx context.Context, r Reading) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	if !r.ID.IsZero() {
+		t, r.Filter = t.archivedToo(), idCondition("id", []adapter.ID{r.ID})
+	}
 	return t.read(ctx, r, ours, "model")
 }
 
 // read answers a question in the universal vocabulary, from the cache if it is
 // there.
 func (t *topic) read(ctx context.Context, r Reading, ours int, operation string) (Answer, error) {
+	if err := t.allowedUniversal(ctx, &r); err != nil {
+		return Answer{}, t.say(err)
+	}
 	sh, err := t.shape(ctx, r.Fields)
 	if err != nil {
 		return Answer{}, err
@@ -274,9 +280,40 @@ func (t *topic) read(ctx context.Context, r Reading, ours int, operation string)
 	b := r.canonical((*pooled)[:0], ours)
 	q := t.question(operation, sh, &b)
 	*pooled = b
+	query := func(ctx context.Context) (Answer, error) { return t.query(ctx, r, sh, ours) }
 	return t.kept(ctx, &t.caller.Scope, q, readOperation, func(ctx context.Context) (Answer, error) {
-		return t.query(ctx, r, sh, ours)
+		if r.ETag {
+			return t.tagged(ctx, t.plan.SystemModel(), r.ID, query)
+		}
+		return query(ctx)
 	})
+}
+
+// allowedUniversal asks whether the caller may read the models that a filter
+// and an order in the universal vocabulary lead to. It comes before the cache,
+// which may have the answer for somebody who may.
+func (t *topic) allowedUniversal(ctx context.Context, r *Reading) error {
+	if !t.restricted() {
+		return nil
+	}
+	own := Reading{Query: adapter.Query{Model: t.plan.SystemModel(), Filter: r.Filter}}
+	var err error
+	if !isNull(r.Domain) {
+		if own.Filter, err = adapter.ParseDomainJSON(r.Domain); err != nil {
+			return err
+		}
+	}
+	if own.Filter != nil {
+		if own.Filter, err = t.plan.Filter(t.asking(ctx), own.Filter); err != nil {
+			return err
+		}
+	}
+	if r.Order != nil {
+		if own.Order, err = t.plan.Order(r.Order); err != nil {
+			return err
+		}
+	}
+	return t.allowedReading(ctx, &own)
 }
 
 // question is one in the universal vocabulary: b has its arguments, to which
@@ -301,23 +338,12 @@ func (t *topic) query(ctx context.Context, r Reading, sh *shape, ours int) (Answ
 	if err != nil {
 		return Answer{}, err
 	}
-	if q.Fields = sh.paths; sh.expand != nil {
-		q.Fields = sh.expand.base
-	}
-	var page adapter.Page
-	err = t.do(ctx, work{operation: "query", model: q.Model, run: func(ctx context.Context, a adapter.Adapter) (err error) {
-		page, err = a.Query(ctx, q)
-		return err
-	}})
-	if err != nil {
-		return Answer{}, t.say(err)
-	}
-	records, err := t.universals(ctx, page.Records, sh)
+	page, err := t.universalPage(ctx, q, sh)
 	if err != nil {
 		return Answer{}, err
 	}
 	var a Answer
-	if a.Result, err = encodeRecords(records, sh.fields); err != nil {
+	if a.Result, err = encodeRecords(page.Records, sh.fields); err != nil {
 		return Answer{}, err
 	}
 	a.NextCursor = page.Next
@@ -325,6 +351,20 @@ func (t *topic) query(ctx context.Context, r Reading, sh *shape, ours int) (Answ
 		a.Truncated, a.Limit = true, ours
 	}
 	return a, nil
+}
+
+// universalPage asks the system for one page of a query in its own words, and
+// translates the records.
+func (t *topic) universalPage(ctx context.Context, q adapter.Query, sh *shape) (adapter.Page, error) {
+	if q.Fields = sh.paths; sh.expand != nil {
+		q.Fields = sh.expand.base
+	}
+	page, _, err := t.page(ctx, q, nil, adapter.ID{})
+	if err != nil {
+		return page, t.say(err)
+	}
+	page.Records, err = t.universals(ctx, page.Records, sh)
+	return page, err
 }
 
 // translated puts a query, all but its fields, in the system's words.
@@ -387,6 +427,9 @@ func (s *System) Count(ctx context.Context, model string, filter adapter.Filter)
 	if err := s.may(ctx, model, "search_count"); err != nil {
 		return 0, err
 	}
+	if err := s.allowedReading(ctx, &Reading{Query: adapter.Query{Model: model, Filter: filter}}); err != nil {
+		return 0, err
+	}
 	b := appendCanonical(nil, json.RawMessage(adapter.AppendDomainJSON(nil, filter)))
 	q := question{family: "system", operation: "count", model: model, canonical: b}
 	_, n, err := s.counted(ctx, q, func(context.Context) (adapter.Filter, error) { return filter, nil })
@@ -394,6 +437,9 @@ func (s *System) Count(ctx context.Context, model string, filter adapter.Filter)
 }
 
 func (t *topic) count(ctx context.Context, filter adapter.Filter) (Answer, int64, error) {
+	if err := t.allowedUniversal(ctx, &Reading{Query: adapter.Query{Filter: filter}}); err != nil {
+		return Answer{}, 0, t.say(err)
+	}
 	sh, err := t.shape(ctx, []string{})
 	if err != nil {
 		return Answer{}, 0, err
