@@ -78,9 +78,9 @@ func (d demoCommand) Run(ctx context.Context, w world) (err error) {
 		}
 		out = w.stderr
 	}
-	failed := d.show(ctx, out, s)
+	failed := d.show(ctx, w, out, s)
 	if !d.Exit && ctx.Err() == nil {
-		s.invite(out)
+		s.invite(w, out)
 		select {
 		case <-ctx.Done():
 			failed = nil // it was told on the way; interrupting the demo is no failure
@@ -93,13 +93,13 @@ func (d demoCommand) Run(ctx context.Context, w world) (err error) {
 }
 
 // show plays the tour, unless told not to.
-func (d demoCommand) show(ctx context.Context, out io.Writer, s *scene) error {
+func (d demoCommand) show(ctx context.Context, w world, out io.Writer, s *scene) error {
 	if d.NoTour {
 		return nil
 	}
-	err := s.tour(ctx, out)
+	err := s.tour(ctx, w, out)
 	if err != nil && !d.Exit {
-		_, _ = fmt.Fprintln(out, "\nThe tour ended early:", err)
+		_, _ = fmt.Fprintf(out, "\n%s\n", w.words.T("demo_ended_early", "What", err))
 	}
 	return err
 }
@@ -177,7 +177,7 @@ func newScene(ctx context.Context, srv *server) (_ *scene, err error) {
 			s.close()
 		}
 	}()
-	user := store.User{Username: demoUser, FullName: "Demo Administrator", Email: "admin@example.com", Role: store.Admin}
+	user := store.User{Username: demoUser, FullName: "Demo Administrator", Email: "admin@example.com", Role: store.Operator}
 	if err := addUser(ctx, srv.store, "default", &user, demoPassword); err != nil {
 		return nil, err
 	}
@@ -260,21 +260,23 @@ func (s *scene) close() {
 }
 
 // invite says how to go on by oneself.
-func (s *scene) invite(w io.Writer) {
-	_, _ = fmt.Fprintf(w, `
-The demo stays up until you press Ctrl+C. Go on by yourself:
+func (s *scene) invite(w world, out io.Writer) {
+	t := w.words.T
+	_, _ = fmt.Fprintf(out, `
+%[5]s
 
-  API and its page   %[1]s/docs
-  log in as          %[2]s / %[3]s
-  systems            odoo13, odoo17, odoo19, salesforce, sap (simulated, with demo data)
+  %-18[6]s %[1]s/docs
+  %-18[7]s %[2]s / %[3]s
+  %-18[8]s odoo13, odoo17, odoo19, salesforce, sap %[9]s
 
   TOKEN=%[4]s
   curl %[1]s/api/v1/systems/odoo17/odoo/search_read -H "Authorization: Bearer $TOKEN" \
     -d '{"model": "sale.order", "fields": ["name", "partner_id", "amount_total"], "limit": 3}'
 
-The same words for each of the five:
+%[10]s
 
   curl %[1]s/api/v1/systems/sap/crud -H "Authorization: Bearer $TOKEN" \
     -d '{"action": "read", "model": "contact", "fields": ["name", "city", "country"], "limit": 3, "use_universal_schema": true}'
-`, s.URL, demoUser, demoPassword, s.AccessToken)
+`, s.URL, demoUser, demoPassword, s.AccessToken,
+		t("demo_stays"), t("demo_page"), t("demo_log_in_as"), t("demo_systems"), t("demo_simulated"), t("demo_same_words"))
 }

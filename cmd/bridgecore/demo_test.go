@@ -21,7 +21,7 @@ func TestTheTourGivesWhatItMust(t *testing.T) {
 		t.Skip("waits two seconds for a breaker")
 	}
 	t.Setenv("TMPDIR", t.TempDir())
-	var out, errs bytes.Buffer
+	var out, errs lockedBuffer
 	status := run(t.Context(), []string{"demo", "--exit", "--port", "0"}, world{stdin: strings.NewReader(""), stdout: &out, stderr: &errs})
 	require.Equal(t, statusOK, status, "%s\n%s", out.String(), errs.String())
 	for _, want := range []string{"1. Log in", "201 in", `says: Odoo 13.0 has field "move_type" of account.move as "type"`, "The breaker is open", "The breaker is closed again", "Three systems, one answer but for the ids.", "All 12 steps gave what they must."} {
@@ -39,7 +39,7 @@ func TestTheTourGivesWhatItMust(t *testing.T) {
 func TestTheDemoIsReadyForOtherPrograms(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r, w := io.Pipe()
-	var errs bytes.Buffer
+	var errs lockedBuffer
 	ended := make(chan int, 1)
 	go func() {
 		ended <- run(ctx, []string{"demo", "--no-tour", "--json", "--port", "0"}, world{stdin: strings.NewReader(""), stdout: w, stderr: &errs})

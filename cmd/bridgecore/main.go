@@ -3,14 +3,18 @@
 //
 //	bridgecore demo                     try it: nothing to install or configure
 //	bridgecore user add admin --admin   make the first user
+//	bridgecore tenant add acme          make a tenant
 //	bridgecore serve                    serve the API
+//	bridgecore worker                   do background operations in a process of their own
 //	bridgecore migrate ...              carry records from one Odoo version to another
+//	bridgecore sync ...                 keep records of two systems the same
 //	bridgecore map ...                  turn records from one vocabulary into another
 //
 // It is configured by environment variables and a .env file; every command has
 // --help. It ends with 0 when all went well, 1 when something failed, 2 when it
 // was called or configured wrongly, and 3 when the work was done and something
-// was found: refused records, problems of coverage, findings, failed tests.
+// was found: refused records, conflicts that wait, problems of coverage,
+// findings, failed tests.
 package main
 
 import (
@@ -25,8 +29,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/config"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/i18n"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
 )
 
@@ -40,14 +44,20 @@ const (
 
 const about = "One HTTP API over Odoo 13.0 to 19.0, Salesforce and SAP, and records carried between them. Try it: bridgecore demo\n\n" +
 	"Exit status: 0 all went well; 1 something failed; 2 called or configured wrongly; " +
-	"3 done, and something was found (refused records, problems of coverage, findings, failed tests)."
+	"3 done, and something was found (refused records, conflicts that wait, problems of coverage, findings, failed tests)."
 
 type commands struct {
-	Serve serveCommand `cmd:"" help:"Serve the HTTP API."`
-	Demo  demoCommand  `cmd:"" help:"Serve everything embedded, with simulated Odoo servers, a Salesforce and an SAP behind it, and show it at work."`
-	User  userCommands `cmd:"" help:"Add users, change their passwords, list them."`
+	Serve  serveCommand  `cmd:"" help:"Serve the HTTP API."`
+	Worker workerCommand `cmd:"" help:"Do background operations, beside serve; any number of workers over one PostgreSQL database."`
+	Demo   demoCommand   `cmd:"" help:"Serve everything embedded, with simulated Odoo servers, a Salesforce and an SAP behind it, and show it at work."`
+	User   userCommands  `cmd:"" help:"Add, change, list and delete users."`
+
+	Tenant  tenantCommands  `cmd:"" help:"Add, change, list and delete tenants."`
+	Session sessionCommands `cmd:"" help:"List sessions, end them."`
 
 	Migrate   migrateCommand   `cmd:"" help:"Carry records from one version to another, and back."`
+	Transfer  transferCommand  `cmd:"" help:"Carry whole models from one Odoo to another."`
+	Sync      syncCommand      `cmd:"" help:"Make models of two systems the same, in one direction or both, and keep them so."`
 	Plan      planCommand      `cmd:"" help:"Show what a migration would do."`
 	Coverage  coverageCommand  `cmd:"" help:"Hold a migration against the schemas of both versions."`
 	Diff      diffCommand      `cmd:"" help:"Show what becomes of records, field by field."`
@@ -59,14 +69,17 @@ type commands struct {
 	Map          mapCommand          `cmd:"" help:"Turn records of files from universal words into a system's, or back."`
 	TestMappings testMappingsCommand `cmd:"" help:"Run the tests that stand beside mappings."`
 
+	Tasks  tasksCommands  `cmd:"" help:"List background operations, follow, cancel and retry them."`
 	Audit  auditCommands  `cmd:"" help:"Verify the audit log, delete what is old."`
 	Config configCommands `cmd:"" help:"Check the configuration."`
 	Health healthCommand  `cmd:"" help:"Ask the server on this machine whether it is alive."`
 
+	Openapi openapiCommand `cmd:"" help:"Print the description of the API, for generators of clients."`
 	Keygen  keygenCommand  `cmd:"" help:"Print a new Fernet key for ENCRYPTION_KEY."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
 	EnvFile string `help:"File of NAME=value lines; the environment wins over it." default:".env" type:"path" placeholder:"FILE"`
+	Lang    string `help:"Language of what commands say: en, ar or fr; that of LC_ALL, LC_MESSAGES or LANG unless given." placeholder:"TAG"`
 }
 
 // world is what a command sees of the outside.
@@ -75,6 +88,7 @@ type world struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	envFile        string
+	words          *i18n.Words
 }
 
 func main() {
@@ -118,9 +132,9 @@ func run(ctx context.Context, args []string, w world) (status int) {
 		fmt.Fprintf(w.stderr, "bridgecore: %v\nTry: bridgecore --help\n", err)
 		return statusUsage
 	}
-	w.envFile = c.EnvFile
+	w.envFile, w.words = c.EnvFile, wordsOf(c.Lang, w.environ)
 	if err := command.Run(w); err != nil {
-		fmt.Fprintln(w.stderr, "bridgecore:", message(err))
+		fmt.Fprintln(w.stderr, "bridgecore:", w.message(err))
 		if e, ok := errors.AsType[ended](err); ok {
 			return e.status
 		}
@@ -130,14 +144,6 @@ func run(ctx context.Context, args []string, w world) (status int) {
 		return statusFailed
 	}
 	return statusOK
-}
-
-// message is an error for the person who called the program.
-func message(err error) string {
-	if e, ok := errors.AsType[*adapter.Error](err); ok {
-		return e.Message
-	}
-	return err.Error()
 }
 
 type versionCommand struct{}

@@ -191,23 +191,23 @@ func (c migrateCommand) tell(w world, plan *migrate.Plan, report *migrate.Report
 		return printJSON(w.stderr, report)
 	}
 	c.notes(w.stderr)
-	path := plan.From() + " to " + plan.To()
+	from, to := plan.From(), plan.To()
 	if c.Down {
-		path = plan.To() + " to " + plan.From()
+		from, to = to, from
 	}
-	fmt.Fprintf(w.stderr, "%s, %s: %d records, %d migrated, %d refused, %d with residue, %d for a person\n",
-		c.Model, path, report.Records, report.Migrated, report.Failed, report.Residues, report.Persons)
+	told := w.say(w.stderr, "cli_migrated", "Model", c.Model, "From", from, "To", to, "Records", report.Records, "Migrated", report.Migrated,
+		"Failed", report.Failed, "Residues", report.Residues, "Persons", report.Persons)
 	if err == nil || c.OnError == "collect" {
 		const most = 10
 		for i, e := range report.Errors {
 			if i == most {
-				fmt.Fprintf(w.stderr, "  and %d more; --report FILE lists the first %d\n", report.Failed-most, len(report.Errors))
+				fmt.Fprintln(w.stderr, " ", w.words.N("cli_more_refused", int(report.Failed)-most, "Listed", len(report.Errors)))
 				break
 			}
-			fmt.Fprintf(w.stderr, "  record %d: %s\n", e.Record, e.Message)
+			fmt.Fprintln(w.stderr, " ", w.words.T("cli_record", "Number", e.Record, "What", e.Message))
 		}
 	}
-	return nil
+	return told
 }
 
 func writeReport(name string, report *migrate.Report) error {

@@ -227,6 +227,7 @@ func TestAFullDisk(t *testing.T) {
 // TestKillAndResume kills the program in the middle of a run, with a signal
 // that it can't see, and goes on: the bytes are those of an unbroken run.
 func TestKillAndResume(t *testing.T) {
+	t.Parallel()
 	const records = 60_000
 	dir := t.TempDir()
 	in := filepath.Join(dir, "in.ndjson")

@@ -72,8 +72,7 @@ func (c configCheckCommand) Run(ctx context.Context, w world) error {
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(w.stdout, "the configuration is good (%s)\n", conf.Environment)
-	return err
+	return w.say(w.stdout, "cli_config_good", "Environment", conf.Environment)
 }
 
 // reach connects to what the configuration names.
@@ -142,18 +141,22 @@ func (c auditVerifyCommand) Run(ctx context.Context, w world) error {
 		head, err := s.VerifyAudit(ctx, id, expect[name])
 		if _, is := errors.AsType[*store.BrokenChainError](err); is {
 			broken++
-			fmt.Fprintf(w.stdout, "%s: %v\n", name, err)
+			fmt.Fprintf(w.stdout, "%s: %s\n", name, w.message(err))
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w.stdout, "%s: %d entries hold; the end is %s:%d:%s\n", name, head.Entries, name, head.Seq, head.Hash)
+		if err := w.count(w.stdout, "cli_audit_holds", int(head.Entries), "Tenant", name, "End", fmt.Sprintf("%s:%d:%s", name, head.Seq, head.Hash)); err != nil {
+			return err
+		}
 	}
 	for name := range expect {
 		if !seen[name] && (c.Tenant == "" || c.Tenant == name) {
 			broken++
-			fmt.Fprintf(w.stdout, "%s: its audit log is gone\n", name)
+			if err := w.say(w.stdout, "cli_audit_gone", "Tenant", name); err != nil {
+				return err
+			}
 		}
 	}
 	if c.Tenant != "" && !seen[c.Tenant] && broken == 0 {
@@ -218,6 +221,5 @@ func (c auditPurgeCommand) Run(ctx context.Context, w world) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w.stdout, "deleted %d entries\n", n)
-	return err
+	return w.count(w.stdout, "cli_audit_purged", int(n))
 }

@@ -58,7 +58,7 @@ func TestConfigCheck(t *testing.T) {
 
 func TestAuditCommands(t *testing.T) {
 	p := newProgram(t)
-	_, _, _ = p.run("password123\n", "user", "add", "admin", "--tenant", "acme")
+	_, _, _ = p.run("correct-horse-9\n", "user", "add", "admin", "--tenant", "acme")
 	s, err := world{environ: p.environ}.open(t.Context())
 	require.NoError(t, err)
 	defer func() { _ = s.Close() }()

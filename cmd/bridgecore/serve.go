@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/bridgecore/bridgecore/breaker"
@@ -19,10 +23,13 @@ import (
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/config"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/httpapi"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/live"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/mappings"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/shelf"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/task"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/telemetry"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
 	"github.com/bridgecore/bridgecore/mapping/standard"
@@ -35,15 +42,7 @@ func (serveCommand) Run(ctx context.Context, w world) error {
 	if err != nil {
 		return err
 	}
-	note, err := c.FillSecrets()
-	if err != nil {
-		return err
-	}
-	log := newLog(w.stderr, c)
-	if note != "" {
-		log.Info(note)
-	}
-	srv, err := assemble(ctx, c, log)
+	srv, err := w.assemble(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -55,17 +54,31 @@ func (serveCommand) Run(ctx context.Context, w world) error {
 	if err != nil {
 		return fmt.Errorf("listen on port %d: %w", c.Port, err)
 	}
-	log.Info("serving", "address", listener.Addr().String(), "environment", string(c.Environment), "version", version())
+	srv.log.Info("serving", "address", listener.Addr().String(), "environment", string(c.Environment), "version", version())
 	return srv.serve(ctx, listener)
+}
+
+// assemble puts a server together for a process of its own, with secrets that
+// are made where development has none.
+func (w world) assemble(ctx context.Context, c *config.Config) (*server, error) {
+	note, err := c.FillSecrets()
+	if err != nil {
+		return nil, err
+	}
+	log := newLog(w.stderr, c)
+	if note != "" {
+		log.Info(note)
+	}
+	return assemble(ctx, c, log)
 }
 
 // newLog writes text for people in development, otherwise JSON.
 func newLog(w io.Writer, c *config.Config) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel}
 	if c.Environment == config.Development {
-		return slog.New(slog.NewTextHandler(w, options))
+		return slog.New(telemetry.Log(slog.NewTextHandler(w, options)))
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(telemetry.Log(slog.NewJSONHandler(w, options)))
 }
 
 // server is everything that serves requests, put together.
@@ -80,14 +93,37 @@ type server struct {
 	bridge *bridge.Bridge
 	api    *httpapi.API
 	limits httpapi.Limits
+	tasks  *task.Engine
 
-	metrics *telemetry.Metrics // nil for none
-	audit   *audit.Log         // nil for none
+	live     *live.Hub
+	reports  *shelf.Shelf
+	metrics  *telemetry.Metrics // nil for none
+	audit    *audit.Log         // nil for none
+	traces   *telemetry.Traces
+	failures *telemetry.Failures
+	last     []func() // what is sent when all else has ended
+
+	patience patience
 }
 
+// patience is how long the server waits for clients: those that send nothing,
+// or a byte now and then, must not hold connections for long.
+type patience struct {
+	header time.Duration // of a request, once its connection is open
+	body   time.Duration // until the whole request is there
+	idle   time.Duration // between requests
+}
+
+// mostHeader bounds a request's header, in bytes.
+const mostHeader = 64 << 10
+
 // assemble puts a server together. The secrets of c are filled.
-func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *server, err error) {
-	s := &server{config: c, log: log}
+func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (*server, error) {
+	return assembleWith(ctx, c, log, patience{10 * time.Second, time.Minute, 2 * time.Minute})
+}
+
+func assembleWith(ctx context.Context, c *config.Config, log *slog.Logger, p patience) (_ *server, err error) {
+	s := &server{config: c, log: log, patience: p}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -96,12 +132,10 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 	if s.vault, err = vault.New(c.EncryptionKey); err != nil {
 		return nil, config.Errors{fmt.Errorf("ENCRYPTION_KEY: %w", err)}
 	}
-	var measured func(string, time.Duration)
-	if c.MetricsAddress != config.MetricsOff {
-		s.metrics = telemetry.New(s.connected)
-		measured = s.metrics.Query
+	if err = s.watch(ctx); err != nil {
+		return nil, err
 	}
-	if s.store, err = openStore(ctx, c, measured); err != nil {
+	if s.store, err = openStore(ctx, c, s.query()); err != nil {
 		return nil, err
 	}
 	var checkCache func(context.Context) error
@@ -111,31 +145,42 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 	guard := netguard.Guard{Allowed: c.AllowedPrivateNetworks, Private: c.Environment == config.Development}
 	own := mappings.New(standard.Set(), standard.Source)
 	s.keeper = systems.NewKeeper(s.store, s.vault, log)
-	var observers bridge.Observers
+	if s.live, err = openLive(c, s.metrics, log); err != nil { //nolint:contextcheck // it lives longer than the start
+		return nil, err
+	}
+	observers := bridge.Observers{s.live}
+	var wrap func(http.RoundTripper) http.RoundTripper
 	if s.metrics != nil {
 		observers = append(observers, s.metrics)
 	}
+	if s.traces != nil {
+		observers, wrap = append(observers, s.traces), s.traces.Transport
+	}
 	if c.AuditPolicy != config.AuditOff {
 		s.audit = audit.New(audit.Config{ //nolint:contextcheck // entries are written though their callers left
-			Store: s.store, Values: c.AuditValues, Key: s.vault.Derive("audit values"), BestEffort: c.AuditPolicy == config.AuditBestEffort, Log: log,
+			Store: s.store, Notify: httpapi.AuditNotice(s.live), Values: c.AuditValues, Key: s.vault.Derive("audit values"), BestEffort: c.AuditPolicy == config.AuditBestEffort, Log: log,
 		})
 		observers = append(observers, httpapi.Changes{Log: s.audit})
 	}
 	s.bridge, err = bridge.New(bridge.Config{ //nolint:contextcheck // it lives longer than the start
 		Observer: observers,
-		Source:   systems.Source(s.store, s.vault, own), Openers: systems.Openers(guard, s.keeper), Lenses: systems.Lenses(), Mappings: own.Standard(),
+		Source:   systems.Source(s.store, s.vault, own), Openers: systems.OpenersVia(guard, s.keeper, wrap), Lenses: systems.Lenses(), Mappings: own.Standard(),
 		Cache: s.cache, RecordTTL: c.CacheTTL.Duration(), Logger: log,
+		Keep:    s.store.Keep(),
 		Breaker: breaker.Settings{Failures: c.FailureThreshold, Cooldown: c.RecoveryTimeout.Duration()},
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.auth = auth.New(s.store, auth.Config{
-		Key:             c.JWTSecretKey,
-		AccessLifetime:  time.Duration(c.AccessTokenMinutes) * time.Minute,
-		RefreshLifetime: time.Duration(c.RefreshTokenDays) * 24 * time.Hour,
-	})
+	s.live.Use(s.bridge)
+	s.auth = newAuth(s.store, c)
 	if s.limits, err = openLimits(c, log); err != nil {
+		return nil, err
+	}
+	if err := s.openTasks(ctx); err != nil {
+		return nil, err
+	}
+	if s.reports, err = openReports(c, s.vault); err != nil {
 		return nil, err
 	}
 	appVersion := c.AppVersion
@@ -146,11 +191,87 @@ func assemble(ctx context.Context, c *config.Config, log *slog.Logger) (_ *serve
 		Store: s.store, Auth: s.auth, Vault: s.vault, Bridge: s.bridge, CheckCache: checkCache, Guard: guard, Mappings: own,
 		Log: log, Name: c.AppName, Version: appVersion, Environment: string(c.Environment),
 		Auditing: httpapi.Auditing{Log: s.audit, Reads: c.AuditReads},
+		Live:     s.live,
 		Metrics:  s.metrics, MetricsElsewhere: c.MetricsAddress != "",
-		Limits: s.limits, TrustedProxies: c.TrustedProxies,
-		CORSOrigins: c.CORSOrigins, MaxBody: c.MaxBodyBytes, Timeout: c.RequestTimeout.Duration(),
+		Traces: s.traces, Failures: s.failures,
+		Limits: s.limits, TrustedProxies: c.TrustedProxies, Tasks: s.tasks, Settle: c.OperationSettle.Duration(), Passwords: policy(c),
+		CORSOrigins: c.CORSOrigins, CORSCredentials: c.CORSCredentials, HSTS: c.HSTS.Duration(), MaxBody: c.MaxBodyBytes, BodyTimeout: p.body, Timeout: c.RequestTimeout.Duration(),
+		Reports: s.reports, MaxUpload: c.MaxUploadBytes, TransferTimeout: c.TransferTimeout.Duration(), ExportTimeout: c.ExportTimeout.Duration(), ExportBackground: c.ExportBackgroundRows,
 	})
 	return s, nil
+}
+
+// watch opens what the server tells operators by.
+func (s *server) watch(ctx context.Context) error {
+	c := s.config
+	if c.MetricsAddress != config.MetricsOff {
+		s.metrics = telemetry.New(s.connected)
+	}
+	if address := c.TracesAddress(); address != "" {
+		headers, err := c.TracesHeaders()
+		if err != nil {
+			return config.Errors{err}
+		}
+		s.traces, err = telemetry.NewTraces(ctx, telemetry.TracesConfig{
+			Endpoint: address, Headers: headers, Sampler: c.TracesSampler, Ratio: c.TracesSamplerArg,
+			Service: c.OTelService, Version: version(), Environment: string(c.Environment), Log: s.log,
+		})
+		if err != nil {
+			return fmt.Errorf("prepare traces: %w", err)
+		}
+		s.sendLast(ctx, "send the last traces", s.traces.Close)
+	}
+	if c.SentryDSN.IsZero() {
+		return nil
+	}
+	if strings.Contains(c.SentryDSN.Reveal(), "your-sentry-dsn") {
+		s.log.Warn("SENTRY_DSN is the placeholder of the documents: nothing is reported")
+		return nil
+	}
+	failures, err := telemetry.NewFailures(telemetry.FailuresConfig{
+		DSN: c.SentryDSN.Reveal(), Environment: string(c.Environment), Release: "bridgecore@" + version(), Personal: c.SentryNames,
+	})
+	if err != nil {
+		return config.Errors{err}
+	}
+	s.failures = failures
+	s.sendLast(ctx, "send the last reports", failures.Close)
+	return nil
+}
+
+// telling is how long the end waits for each collector to take what is left.
+const telling = 5 * time.Second
+
+// sendLast has something sent at the very end, though ctx will have ended.
+func (s *server) sendLast(ctx context.Context, what string, send func(context.Context) error) {
+	s.last = append(s.last, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), telling)
+		defer cancel()
+		s.report(what, send(ctx))
+	})
+}
+
+// query tells of queries to the database whoever wants to know.
+func (s *server) query() func(context.Context, string, time.Duration) {
+	if s.metrics == nil && s.traces == nil {
+		return nil
+	}
+	return func(ctx context.Context, operation string, took time.Duration) {
+		if s.metrics != nil {
+			s.metrics.Query(operation, took)
+		}
+		if s.traces != nil {
+			s.traces.Query(ctx, operation, took)
+		}
+	}
+}
+
+func newAuth(s *store.Store, c *config.Config) *auth.Auth {
+	return auth.New(s, auth.Config{
+		Key:             c.JWTSecretKey,
+		AccessLifetime:  time.Duration(c.AccessTokenMinutes) * time.Minute,
+		RefreshLifetime: time.Duration(c.RefreshTokenDays) * 24 * time.Hour,
+	})
 }
 
 // openCache keeps answers in the process, in front of Redis where there is
@@ -164,6 +285,32 @@ func openCache(c *config.Config, log *slog.Logger) (_ *cache.Cache, check func(c
 		return nil, nil, config.Errors{fmt.Errorf("REDIS_URL: %w", err)}
 	}
 	return cache.New(cache.NewTwoLevel(redis, cache.TwoLevelConfig{})), redis.Ping, nil
+}
+
+// openReports opens the directory where exports are kept, and one for temporary
+// files where the system has none, as in an empty image.
+func openReports(c *config.Config, keys *vault.Vault) (*shelf.Shelf, error) {
+	dir := c.ReportsDir
+	if dir == "" {
+		dir = filepath.Join(c.DataDir, "reports")
+	}
+	reports, err := shelf.New(shelf.Config{Dir: dir, Key: keys.Derive("reports"), Life: c.ReportsLifetime.Duration(), Most: c.ReportsMaxBytes})
+	if err != nil {
+		return nil, config.Errors{fmt.Errorf("REPORTS_DIR: %w", err)}
+	}
+	if _, err := os.Stat(os.TempDir()); errors.Is(err, fs.ErrNotExist) {
+		temporary, err := filepath.Abs(filepath.Join(c.DataDir, "tmp"))
+		if err == nil {
+			err = os.MkdirAll(temporary, 0o700)
+		}
+		if err == nil {
+			err = os.Setenv("TMPDIR", temporary)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("make a directory for temporary files: %w", err)
+		}
+	}
+	return reports, nil
 }
 
 // connected is asked at every scrape.
@@ -191,6 +338,22 @@ func openLimits(c *config.Config, log *slog.Logger) (httpapi.Limits, error) {
 	return httpapi.Limits{Limiter: shared, Rates: rates}, nil
 }
 
+// openLive starts the hub of live connections, which several servers share
+// through Redis.
+func openLive(c *config.Config, metrics *telemetry.Metrics, log *slog.Logger) (*live.Hub, error) {
+	lc := live.Config{
+		RedisURL: c.RedisURL.Reveal(), PollInterval: c.LivePollInterval.Duration(), MaxPerUser: c.LiveMaxSockets, Log: log,
+	}
+	if metrics != nil {
+		lc.Metrics = metrics
+	}
+	hub, err := live.New(lc)
+	if err != nil {
+		return nil, config.Errors{fmt.Errorf("REDIS_URL: %w", err)}
+	}
+	return hub, nil
+}
+
 // firstUser makes the user that the configuration names for an empty database,
 // or says how to make one.
 func (s *server) firstUser(ctx context.Context) error {
@@ -202,8 +365,12 @@ func (s *server) firstUser(ctx context.Context) error {
 		s.log.Warn("nobody can log in yet; make the first user with: bridgecore user add admin --admin")
 		return nil
 	}
-	u := store.User{Username: "admin", Role: store.Admin}
-	if err := addUser(ctx, s.store, "default", &u, s.config.AdminPassword.Reveal()); err != nil {
+	u, password := store.User{Username: "admin", Role: store.Operator}, s.config.AdminPassword.Reveal()
+	err = policy(s.config).Check(u.Username, password)
+	if err == nil {
+		err = addUser(ctx, s.store, "default", &u, password)
+	}
+	if err != nil {
 		return config.Errors{fmt.Errorf("BRIDGECORE_ADMIN_PASSWORD: %s", message(err))}
 	}
 	s.log.Info("made the first user from BRIDGECORE_ADMIN_PASSWORD", "username", u.Username)
@@ -215,11 +382,11 @@ func (s *server) serve(ctx context.Context, listener net.Listener) error {
 	timeout := s.config.RequestTimeout.Duration()
 	web := &http.Server{
 		Handler:           s.api,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute,
+		ReadHeaderTimeout: s.patience.header,
+		ReadTimeout:       s.patience.body,
 		WriteTimeout:      timeout + 30*time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
+		IdleTimeout:       s.patience.idle,
+		MaxHeaderBytes:    mostHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
@@ -229,7 +396,12 @@ func (s *server) serve(ctx context.Context, listener net.Listener) error {
 		return errors.Join(err, web.Close())
 	}
 	defer stopMetrics()
-	go s.forget(ctx)
+	stopWork, err := s.work(ctx)
+	if err != nil {
+		return errors.Join(err, web.Close())
+	}
+	defer stopWork()
+	go s.sweep(ctx)
 	select {
 	case err := <-failed:
 		return err
@@ -243,6 +415,9 @@ func (s *server) serve(ctx context.Context, listener net.Listener) error {
 	}
 	last, cancel := context.WithTimeout(context.Background(), timeout+5*time.Second)
 	defer cancel()
+	// Live connections are told where to go on; they would never end by
+	// themselves.
+	s.live.Drain(last)                         //nolint:contextcheck // ctx has ended: that is why
 	if err := web.Shutdown(last); err != nil { //nolint:contextcheck // ctx has ended: that is why
 		return fmt.Errorf("requests did not finish in time: %w", errors.Join(err, web.Close()))
 	}
@@ -275,23 +450,18 @@ func (s *server) serveMetrics(ctx context.Context) (stop func(), err error) {
 	}, nil
 }
 
-// forget deletes audit entries that are older than they are kept, once a day.
-func (s *server) forget(ctx context.Context) {
-	days := s.config.AuditRetentionDays
-	if s.audit == nil || days == 0 {
-		return
-	}
-	daily := time.NewTicker(24 * time.Hour)
-	defer daily.Stop()
+// sweep removes exports that have expired, every few minutes.
+func (s *server) sweep(ctx context.Context) {
+	often := time.NewTicker(5 * time.Minute)
+	defer often.Stop()
 	for {
-		n, err := s.store.PurgeAudit(ctx, time.Now().AddDate(0, 0, -days))
-		if err != nil && ctx.Err() == nil {
-			s.report("delete old audit entries", err)
+		if n, err := s.reports.Sweep(); err != nil {
+			s.report("remove expired exports", err)
 		} else if n > 0 {
-			s.log.Info("deleted old audit entries", "count", n)
+			s.log.Info("removed expired exports", "count", n)
 		}
 		select {
-		case <-daily.C:
+		case <-often.C:
 		case <-ctx.Done():
 			return
 		}
@@ -300,6 +470,12 @@ func (s *server) forget(ctx context.Context) {
 
 // close frees everything, the last opened first.
 func (s *server) close() {
+	if s.tasks != nil {
+		s.tasks.Close()
+	}
+	if s.live != nil {
+		s.report("close the live connections", s.live.Close())
+	}
 	if s.bridge != nil {
 		s.report("close the systems' connections", s.bridge.Close())
 	}
@@ -315,6 +491,9 @@ func (s *server) close() {
 	}
 	if s.store != nil {
 		s.report("close the database", s.store.Close())
+	}
+	for _, send := range s.last {
+		send()
 	}
 }
 

@@ -76,21 +76,21 @@ func TestServe(t *testing.T) {
 	s := serve(t, p)
 	status, body := s.get(t, "/readyz")
 	assert.Equal(t, 200, status, body)
-	assert.Equal(t, 401, s.login(t, "admin", "password123"), "nobody is created by logging in")
+	assert.Equal(t, 401, s.login(t, "admin", "correct-horse-9"), "nobody is created by logging in")
 
-	code, _, stderr := p.run("password123\n", "user", "add", "admin", "--admin")
+	code, _, stderr := p.run("correct-horse-9\n", "user", "add", "admin", "--admin")
 	require.Equal(t, statusOK, code, stderr)
-	assert.Equal(t, 200, s.login(t, "admin", "password123"), "a user that was added while it runs")
+	assert.Equal(t, 200, s.login(t, "admin", "correct-horse-9"), "a user that was added while it runs")
 	s.cancel()
 	assert.Equal(t, statusOK, <-s.ended)
 	log := s.log()
 	assert.Contains(t, log, "bridgecore user add admin --admin")
-	assert.NotContains(t, log, "password123")
+	assert.NotContains(t, log, "correct-horse-9")
 	http.DefaultClient.CloseIdleConnections()
 
 	// Tokens and systems outlive the process: the secrets were kept.
 	again := serve(t, p)
-	assert.Equal(t, 200, again.login(t, "admin", "password123"))
+	assert.Equal(t, 200, again.login(t, "admin", "correct-horse-9"))
 	again.cancel()
 	assert.Equal(t, statusOK, <-again.ended)
 	assert.NotContains(t, again.log(), "user add")
@@ -125,7 +125,7 @@ func TestServeRefuses(t *testing.T) {
 		"production with the default": {[]string{"ENVIRONMENT=production", "SECRET_KEY=your-secret-key-here"}, statusUsage, []string{"SECRET_KEY: is a placeholder"}},
 		"a bad database":              {[]string{"DATABASE_URL=postgres://u:canary@127.0.0.1:1/d"}, statusFailed, []string{"connect to the postgres database"}},
 		"a bad Redis":                 {[]string{"REDIS_URL=canary"}, statusUsage, []string{"REDIS_URL: "}},
-		"a short first password":      {[]string{"BRIDGECORE_ADMIN_PASSWORD=canary"}, statusUsage, []string{"BRIDGECORE_ADMIN_PASSWORD: ", "8 characters"}},
+		"a short first password":      {[]string{"BRIDGECORE_ADMIN_PASSWORD=canary"}, statusUsage, []string{"BRIDGECORE_ADMIN_PASSWORD: ", "12 characters"}},
 		"an impossible address":       {[]string{"HOST=203.0.113.1"}, statusFailed, []string{"listen"}},
 	} {
 		t.Run(name, func(t *testing.T) {

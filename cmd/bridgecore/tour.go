@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/i18n"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
 )
 
@@ -19,6 +20,7 @@ import (
 type guide struct {
 	scene  *scene
 	out    io.Writer
+	words  *i18n.Words
 	web    *http.Client
 	token  string
 	steps  int
@@ -29,35 +31,36 @@ type guide struct {
 
 // tour shows the server's main job over HTTP. It fails at the first step that
 // does not give what it must.
-func (s *scene) tour(ctx context.Context, out io.Writer) error {
-	g := &guide{scene: s, out: out, web: &http.Client{Timeout: 30 * time.Second}}
+func (s *scene) tour(ctx context.Context, w world, out io.Writer) error {
+	g := &guide{scene: s, out: out, words: w.words, web: &http.Client{Timeout: 30 * time.Second}}
 	defer g.web.CloseIdleConnections()
-	g.say("BridgeCore demo: one API at %s; behind it simulated: Odoo 13.0, 17.0 and 19.0, a Salesforce and an SAP.\n", s.URL)
+	g.say("%s\n", g.words.T("demo_begins", "URL", s.URL))
 	for _, step := range []struct {
-		title string
+		title string // the key of it
 		play  func(context.Context) error
 	}{
-		{"Log in", g.login},
-		{"Register a system", g.register},
-		{"Create a record", g.create},
-		{"Read it", g.read},
-		{"Read again: now the answer is kept", g.cached},
-		{"Update it: nothing stale is read afterwards", g.update},
-		{"The same question to three versions", g.versions},
-		{"An app written for Odoo 13.0 meets Odoo 19.0", g.pinned},
-		{"One vocabulary for Odoo, Salesforce and SAP", g.universal},
-		{"Requests that are refused", g.refused},
-		{"An Odoo goes down: after five failures its breaker opens", g.down},
-		{"It comes back: one probe closes the breaker", g.recovery},
+		{"demo_login", g.login},
+		{"demo_register", g.register},
+		{"demo_create", g.create},
+		{"demo_read", g.read},
+		{"demo_cached", g.cached},
+		{"demo_update", g.update},
+		{"demo_versions", g.versions},
+		{"demo_pinned", g.pinned},
+		{"demo_universal", g.universal},
+		{"demo_refused", g.refused},
+		{"demo_down", g.down},
+		{"demo_recovery", g.recovery},
 	} {
 		g.steps++
-		g.say("\n%d. %s\n", g.steps, step.title)
+		title := g.words.T(step.title)
+		g.say("\n%d. %s\n", g.steps, title)
 		if err := step.play(ctx); err != nil {
-			g.say("   FAILED: %v\n", err)
-			return fmt.Errorf("step %d, %q: %w", g.steps, step.title, err)
+			g.say("   %s\n", g.words.T("demo_failed", "What", err))
+			return fmt.Errorf("step %d, %q: %w", g.steps, title, err)
 		}
 	}
-	g.say("\nAll %d steps gave what they must.\n", g.steps)
+	g.say("\n%s\n", g.words.N("demo_done", g.steps))
 	return nil
 }
 
@@ -260,7 +263,7 @@ func (g *guide) cached(ctx context.Context) error {
 		}
 		took[i] = r.took
 	}
-	g.say("   from Odoo %s, from the cache %s\n", took[0].Round(10*time.Microsecond), took[1].Round(10*time.Microsecond))
+	g.say("   %s\n", g.words.T("demo_times", "Odoo", took[0].Round(10*time.Microsecond), "Cache", took[1].Round(10*time.Microsecond)))
 	return nil
 }
 
@@ -348,7 +351,7 @@ func (g *guide) universal(ctx context.Context) error {
 			return fmt.Errorf("%s answers %s, and not %s", system, got, want)
 		}
 	}
-	g.say("   Three systems, one answer but for the ids.\n")
+	g.say("   %s\n", g.words.T("demo_one_answer"))
 	return nil
 }
 
@@ -387,7 +390,7 @@ func (g *guide) down(ctx context.Context) error {
 			return fmt.Errorf("the breaker is %s after %d requests", state, i+1)
 		}
 	}
-	g.say("   The breaker is open: requests are answered at once, without asking.\n")
+	g.say("   %s\n", g.words.T("demo_open"))
 	r, err := g.ask(ctx, 503, "POST", operationPath("odoo13", "search_count"), `{"model":"res.partner"}`)
 	if err != nil {
 		return err
@@ -395,7 +398,7 @@ func (g *guide) down(ctx context.Context) error {
 	if r.header.Get("Retry-After") == "" {
 		return errors.New("no Retry-After")
 	}
-	g.say("     Retry-After: %s s\n   Other systems are not touched:\n", r.header.Get("Retry-After"))
+	g.say("     Retry-After: %s s\n   %s\n", r.header.Get("Retry-After"), g.words.T("demo_others"))
 	_, err = g.ask(ctx, 200, "POST", operationPath("odoo19", "search_count"), `{"model":"res.partner"}`)
 	return err
 }
@@ -413,7 +416,7 @@ func (g *guide) recovery(ctx context.Context) error {
 	if err := g.scene.odoos["odoo13"].Up(); err != nil { //nolint:contextcheck // the server outlives the step
 		return err
 	}
-	g.say("   The demo waits %s where a real server waits a minute.\n", demoRecovery)
+	g.say("   %s\n", g.words.T("demo_waits", "Time", demoRecovery))
 	select {
 	case <-time.After(demoRecovery + 100*time.Millisecond):
 	case <-ctx.Done():
@@ -427,7 +430,7 @@ func (g *guide) recovery(ctx context.Context) error {
 		err = fmt.Errorf("the breaker is %s", state)
 	}
 	if err == nil {
-		g.say("   The breaker is closed again.\n")
+		g.say("   %s\n", g.words.T("demo_closed"))
 	}
 	return err
 }

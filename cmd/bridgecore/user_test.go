@@ -37,11 +37,11 @@ func (p program) run(stdin string, args ...string) (status int, stdout, stderr s
 
 func TestUserCommands(t *testing.T) {
 	p := newProgram(t)
-	status, out, _ := p.run("password123\n", "user", "add", "Admin", "--admin", "--email", "admin@example.com", "--full-name", "Ahmed Al-Saudi")
+	status, out, _ := p.run("correct-horse-9\n", "user", "add", "Admin", "--admin", "--email", "admin@example.com", "--full-name", "Ahmed Al-Saudi")
 	assert.Equal(t, statusOK, status)
 	assert.Equal(t, "added admin \"admin\" to tenant \"default\"\n", out)
 
-	status, out, _ = p.run("password123", "user", "add", "sara", "--tenant", "acme")
+	status, out, _ = p.run("correct-horse-9", "user", "add", "sara", "--tenant", "acme")
 	assert.Equal(t, statusOK, status)
 	assert.Equal(t, "added user \"sara\" to tenant \"acme\"\n", out)
 
@@ -60,7 +60,7 @@ func TestUserCommands(t *testing.T) {
 
 func TestMistakesOnTheCommandLine(t *testing.T) {
 	p := newProgram(t)
-	status, _, stderr := p.run("password123", "user", "add", "admin")
+	status, _, stderr := p.run("correct-horse-9", "user", "add", "admin")
 	require.Equal(t, statusOK, status, stderr)
 	for name, tc := range map[string]struct {
 		stdin  string
@@ -71,17 +71,17 @@ func TestMistakesOnTheCommandLine(t *testing.T) {
 		"unknown command":  {"", []string{"fly"}, statusUsage, "bridgecore --help"},
 		"unknown flag":     {"", []string{"keygen", "--fast"}, statusUsage, "unknown flag --fast"},
 		"missing argument": {"", []string{"user", "add"}, statusUsage, "<username>"},
-		"taken":            {"password123", []string{"user", "add", "ADMIN"}, statusFailed, "already a user"},
-		"short password":   {"short\n", []string{"user", "add", "x"}, statusFailed, "8 characters"},
+		"taken":            {"correct-horse-9", []string{"user", "add", "ADMIN"}, statusFailed, "already a user"},
+		"short password":   {"short\n", []string{"user", "add", "x"}, statusFailed, "12 characters"},
 		"no password":      {"", []string{"user", "add", "x"}, statusFailed, "no password"},
-		"no such user":     {"password123", []string{"user", "passwd", "x"}, statusFailed, `no user "x"`},
-		"no tenant":        {"password123", []string{"user", "add", "x", "--tenant", " "}, statusFailed, "tenant needs a name"},
+		"no such user":     {"correct-horse-9", []string{"user", "passwd", "x"}, statusFailed, `no user "x"`},
+		"no tenant":        {"correct-horse-9", []string{"user", "add", "x", "--tenant", " "}, statusFailed, "tenant needs a name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, _, stderr := p.run(tc.stdin, tc.args...)
 			assert.Equal(t, tc.status, status)
 			assert.Contains(t, stderr, tc.want)
-			assert.NotContains(t, stderr, "password123")
+			assert.NotContains(t, stderr, "correct-horse-9")
 		})
 	}
 	p.environ = append(p.environ, "PORT=x", "CACHE_TTL=y")

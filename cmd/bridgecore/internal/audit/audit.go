@@ -39,7 +39,10 @@ type Config struct {
 	// BestEffort lets changes be acknowledged although they could not be
 	// recorded. Otherwise they are not.
 	BestEffort bool
-	Log        *slog.Logger // nil for slog.Default
+	// Notify is told of every entry that is durable; nil for nobody. It must
+	// return at once.
+	Notify func(*store.AuditEntry)
+	Log    *slog.Logger // nil for slog.Default
 }
 
 // How much is written at once, how much may wait, and for how long.
@@ -185,6 +188,9 @@ func (l *Log) write(batch []pending) {
 		l.Log.Error("audit entries were lost", "count", len(batch), "error", err)
 	}
 	for _, p := range batch {
+		if err == nil && l.Notify != nil {
+			l.Notify(p.entry)
+		}
 		if p.written != nil {
 			p.written <- err
 		}

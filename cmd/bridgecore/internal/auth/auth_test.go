@@ -17,6 +17,7 @@ import (
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store/storetest"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
@@ -27,6 +28,12 @@ const (
 	password = "password123"
 	address  = "192.0.2.1"
 )
+
+// here is where clients are.
+var here = auth.Client{Address: address, Agent: "test/1.0"}
+
+// at is another place.
+func at(address string) auth.Client { return auth.Client{Address: address} }
 
 type clock struct {
 	mu sync.Mutex
@@ -73,7 +80,7 @@ func (f fixture) other() *auth.Auth {
 
 func (f fixture) login(t *testing.T) auth.Grant {
 	t.Helper()
-	g, err := f.Login(t.Context(), " Admin ", password, address)
+	g, err := f.Login(t.Context(), " Admin ", password, here)
 	require.NoError(t, err)
 	return g
 }
@@ -125,7 +132,7 @@ func TestUnknownUserAndWrongPasswordAnswerAlike(t *testing.T) {
 		{"admin", "wrong-password"}, {"nobody", password}, {"gone", password}, {"", ""}, {"admin", ""},
 		{strings.Repeat("x", 5000), password}, {"admin", strings.Repeat("x", 5000)}, {"nobody", ""},
 	} {
-		_, err := f.Login(t.Context(), tc[0], tc[1], "192.0.2."+strconv.Itoa(len(tc[0])%250))
+		_, err := f.Login(t.Context(), tc[0], tc[1], at("192.0.2."+strconv.Itoa(len(tc[0])%250)))
 		assert.Equal(t, auth.ErrBadCredentials, err)
 	}
 	users, err := f.store.Users(t.Context())
@@ -140,7 +147,7 @@ func TestRefreshYieldsAnAccessTokenAndKeepsTheRefreshToken(t *testing.T) {
 		f.clock.add(time.Hour)
 		_, err := f.Identify(t.Context(), "Bearer "+g.AccessToken)
 		assert.Equal(t, "token_expired", tokenCode(err))
-		r, err := f.Refresh(t.Context(), "bearer "+g.RefreshToken)
+		r, err := f.Refresh(t.Context(), "bearer "+g.RefreshToken, here)
 		require.NoError(t, err)
 		assert.Empty(t, r.RefreshToken)
 		assert.Equal(t, 30*time.Minute, r.ExpiresIn)
@@ -149,7 +156,7 @@ func TestRefreshYieldsAnAccessTokenAndKeepsTheRefreshToken(t *testing.T) {
 		require.NoError(t, err)
 	}
 	f.clock.add(7 * 24 * time.Hour)
-	_, err := f.Refresh(t.Context(), "Bearer "+g.RefreshToken)
+	_, err := f.Refresh(t.Context(), "Bearer "+g.RefreshToken, here)
 	assert.Equal(t, "token_expired", tokenCode(err))
 }
 
@@ -216,7 +223,7 @@ func TestBadTokens(t *testing.T) {
 		_, err := f.Identify(t.Context(), tc.header)
 		assert.Equal(t, tc.want, tokenCode(err), name)
 	}
-	_, err = f.Refresh(t.Context(), "Bearer "+g.AccessToken)
+	_, err = f.Refresh(t.Context(), "Bearer "+g.AccessToken, here)
 	assert.Equal(t, "token_wrong_type", tokenCode(err), "access as refresh")
 }
 
@@ -235,9 +242,9 @@ func TestLogoutEndsBothTokens(t *testing.T) {
 
 	_, err = f.Identify(ctx, "Bearer "+g.AccessToken)
 	assert.Equal(t, "token_revoked", tokenCode(err), "at once, although it was cached")
-	_, err = f.Refresh(ctx, "Bearer "+g.RefreshToken)
+	_, err = f.Refresh(ctx, "Bearer "+g.RefreshToken, here)
 	assert.Equal(t, "token_revoked", tokenCode(err))
-	_, err = other.Refresh(ctx, "Bearer "+g.RefreshToken)
+	_, err = other.Refresh(ctx, "Bearer "+g.RefreshToken, here)
 	assert.Equal(t, "token_revoked", tokenCode(err), "the other process asks the store")
 	f.clock.add(10 * time.Second)
 	_, err = other.Identify(ctx, "Bearer "+g.AccessToken)
@@ -254,33 +261,38 @@ func TestANewPasswordEndsAllSessions(t *testing.T) {
 	require.NoError(t, err)
 	hash, err := f.Hash(ctx, "another-password")
 	require.NoError(t, err)
-	require.NoError(t, f.store.SetPassword(ctx, "admin", hash))
+	_, err = f.store.ChangeUser(ctx, store.AnyTenant, f.user.ID, "", func(u *store.User) error {
+		u.PasswordHash = hash
+		u.SessionGeneration++
+		return nil
+	})
+	require.NoError(t, err)
 	f.clock.add(10 * time.Second)
 	_, err = f.Identify(ctx, "Bearer "+g.AccessToken)
 	assert.Equal(t, "token_revoked", tokenCode(err))
-	_, err = f.Refresh(ctx, "Bearer "+g.RefreshToken)
+	_, err = f.Refresh(ctx, "Bearer "+g.RefreshToken, here)
 	assert.Equal(t, "token_revoked", tokenCode(err))
-	_, err = f.Login(ctx, "admin", password, address)
+	_, err = f.Login(ctx, "admin", password, here)
 	assert.ErrorIs(t, err, auth.ErrBadCredentials)
-	_, err = f.Login(ctx, "admin", "another-password", address)
+	_, err = f.Login(ctx, "admin", "another-password", here)
 	assert.NoError(t, err)
 }
 
 func TestFailedLoginsAreThrottled(t *testing.T) {
 	f, ctx := setup(t), t.Context()
 	for range 5 {
-		_, err := f.Login(ctx, "admin", "wrong-password", address)
+		_, err := f.Login(ctx, "admin", "wrong-password", here)
 		require.ErrorIs(t, err, auth.ErrBadCredentials)
 	}
-	_, err := f.Login(ctx, "admin", password, address)
+	_, err := f.Login(ctx, "admin", password, here)
 	require.ErrorIs(t, err, adapter.ErrRateLimited, "even the right one")
 	assert.Equal(t, 12*time.Second, adapter.RetryAfter(err))
 
-	_, err = f.Login(ctx, "admin", password, "192.0.2.2")
+	_, err = f.Login(ctx, "admin", password, at("192.0.2.2"))
 	require.NoError(t, err, "the user isn't locked out from another address")
 	f.clock.add(12 * time.Second)
 	for range 20 {
-		_, err = f.Login(ctx, "admin", password, address)
+		_, err = f.Login(ctx, "admin", password, here)
 		require.NoError(t, err, "logins that succeed cost nothing")
 	}
 }
@@ -292,7 +304,7 @@ func TestOneAddressTryingManyUsersIsThrottled(t *testing.T) {
 	cancel() // nobody waits for hashes here; the budget is taken before
 	limited := 0
 	for i := range 70 {
-		_, err := a.Login(ctx, "user"+strconv.Itoa(i), password, address)
+		_, err := a.Login(ctx, "user"+strconv.Itoa(i), password, here)
 		if errors.Is(err, adapter.ErrRateLimited) {
 			limited++
 		}
@@ -300,9 +312,16 @@ func TestOneAddressTryingManyUsersIsThrottled(t *testing.T) {
 	assert.Equal(t, 10, limited)
 }
 
-type fakeUsers struct{ auth.Users }
+type fakeUsers struct {
+	auth.Users
 
-func (fakeUsers) UserByName(context.Context, string) (store.User, error) {
+	known bool
+}
+
+func (f fakeUsers) UserByName(context.Context, string) (store.User, error) {
+	if f.known {
+		return store.User{ID: 1, IsActive: true, Tenant: &store.Tenant{Status: store.Active}}, nil
+	}
 	return store.User{}, adapter.Errorf(adapter.NotFound, "no")
 }
 
@@ -326,7 +345,7 @@ func TestPasswords(t *testing.T) {
 		_, err := p.Verify(ctx, hash, password)
 		assert.Error(t, err, hash)
 	}
-	for _, bad := range []string{"", "short", strings.Repeat("x", 1025)} {
+	for _, bad := range []string{"", strings.Repeat("x", 1025)} {
 		_, err := p.Hash(ctx, bad)
 		assert.ErrorIs(t, err, adapter.ErrInvalidArgument)
 	}
@@ -336,7 +355,12 @@ func TestPasswords(t *testing.T) {
 	for range 100 {
 		wg.Go(func() { _, _ = p.Verify(cancelled, one, password) })
 	}
-	wg.Wait() // no deadlock, and no slot is lost:
+	wg.Wait()
+	for range 30 {
+		_, err := p.Verify(cancelled, one, password)
+		require.ErrorIs(t, err, context.Canceled, "nothing is hashed for who has gone")
+	}
+	// No deadlock, and no slot is lost:
 	ok, err = p.Verify(ctx, one, password)
 	require.NoError(t, err)
 	assert.True(t, ok)
@@ -369,5 +393,167 @@ func BenchmarkIdentify(b *testing.B) {
 		if _, err := a.Identify(b.Context(), header); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestATenantsStatusIsNoticed(t *testing.T) {
+	f, ctx := setup(t), t.Context()
+	g := f.login(t)
+	other := f.other()
+	header := "Bearer " + g.AccessToken
+	set := func(status store.TenantStatus, ends time.Time) {
+		t.Helper()
+		_, err := f.store.ChangeTenant(ctx, f.user.TenantID, func(tenant *store.Tenant) error {
+			tenant.Status, tenant.TrialEndsAt = status, ends
+			return nil
+		})
+		require.NoError(t, err)
+		f.Changed()
+	}
+	for _, tc := range []struct {
+		status store.TenantStatus
+		ends   time.Time
+		want   error
+	}{
+		{store.Trial, f.clock.now().Add(time.Hour), nil},
+		{store.Trial, f.clock.now(), auth.ErrTrialExpired},
+		{store.Suspended, time.Time{}, auth.ErrTenantSuspended},
+		{store.Deleted, time.Time{}, auth.ErrTenantDeleted},
+		{store.Active, time.Time{}, nil},
+	} {
+		_, _ = other.Identify(ctx, header) // it knows the token as it was
+		set(tc.status, tc.ends)
+		check := func(a *auth.Auth, where string) {
+			t.Helper()
+			for what, try := range map[string]func() error{
+				"identify": func() error { _, err := a.Identify(ctx, header); return err },
+				"refresh":  func() error { _, err := a.Refresh(ctx, "Bearer "+g.RefreshToken, here); return err },
+				"login":    func() error { _, err := a.Login(ctx, "admin", password, here); return err },
+			} {
+				err := try()
+				if tc.want == nil {
+					require.NoError(t, err, "%s %s %s", where, what, tc.status)
+				} else {
+					require.Equal(t, tc.want, err, "%s %s %s", where, what, tc.status)
+				}
+			}
+			if tc.want != nil {
+				_, err := a.Login(ctx, "admin", "wrong-password", at("198.51.100.1"))
+				require.Equal(t, auth.ErrBadCredentials, err, "who does not know the password learns nothing")
+			}
+		}
+		check(f.Auth, "here")
+		f.clock.add(10 * time.Second)
+		check(other, "elsewhere, ten seconds later")
+	}
+
+	// A trial ends by itself, for tokens that are out.
+	set(store.Trial, f.clock.now().Add(time.Minute))
+	g = f.login(t)
+	_, err := f.Identify(ctx, "Bearer "+g.AccessToken)
+	require.NoError(t, err)
+	f.clock.add(time.Minute)
+	_, err = f.Identify(ctx, "Bearer "+g.AccessToken)
+	assert.Equal(t, auth.ErrTrialExpired, err)
+}
+
+func TestAnIdentityCarriesWhatRequestsNeed(t *testing.T) {
+	f, ctx := setup(t), t.Context()
+	_, err := f.store.ChangeTenant(ctx, f.user.TenantID, func(tenant *store.Tenant) error {
+		tenant.Limits = map[string]int{"read": 7}
+		tenant.Access = map[string][]string{"user": {"res.*"}, "viewer": {}}
+		return nil
+	})
+	require.NoError(t, err)
+	identity := func(role store.Role, granted store.Granted) *auth.Identity {
+		u := store.User{TenantID: f.user.TenantID, Username: "u-" + string(role), PasswordHash: "x", Role: role, IsActive: true, Language: "ar", Granted: granted}
+		require.NoError(t, f.store.CreateUser(ctx, &u))
+		g, err := f.Open(u)
+		require.NoError(t, err)
+		id, err := f.Identify(ctx, "Bearer "+g.AccessToken)
+		require.NoError(t, err)
+		assert.Equal(t, "ar", id.Language)
+		assert.Equal(t, limit.Rates{limit.Read: 7}, id.Limits)
+		return id
+	}
+	some := store.Granted{"one"}
+	for role, want := range map[store.Role]struct {
+		operator, admin, reads bool
+		rules                  int // -1 for none
+		two                    bool
+	}{
+		store.Operator: {true, true, false, -1, true},
+		store.Admin:    {false, true, false, -1, true},
+		store.Plain:    {false, false, false, 1, false},
+		store.Viewer:   {false, false, true, 0, false},
+	} {
+		id := identity(role, some)
+		assert.Equal(t, want.operator, id.IsOperator(), role)
+		assert.Equal(t, want.admin, id.IsAdmin(), role)
+		assert.Equal(t, want.reads, id.ReadsOnly(), role)
+		assert.True(t, id.MayUse("one"), role)
+		assert.Equal(t, want.two, id.MayUse("two"), role)
+		if want.rules < 0 {
+			assert.Nil(t, id.Rules, role)
+		} else {
+			assert.NotNil(t, id.Rules, role)
+			assert.Len(t, id.Rules, want.rules, role)
+		}
+	}
+	assert.True(t, (&auth.Identity{Role: "king"}).ReadsOnly(), "a role that nobody knows may least")
+	assert.False(t, (&auth.Identity{Role: "king"}).IsAdmin())
+}
+
+func TestChangesAreNoticedAtOnceHere(t *testing.T) {
+	f, ctx := setup(t), t.Context()
+	g := f.login(t)
+	header := "Bearer " + g.AccessToken
+	other := f.other()
+	for _, a := range []*auth.Auth{f.Auth, other} {
+		_, err := a.Identify(ctx, header)
+		require.NoError(t, err)
+	}
+	second := store.User{TenantID: f.user.TenantID, Username: "second", PasswordHash: "x", Role: store.Admin, IsActive: true}
+	require.NoError(t, f.store.CreateUser(ctx, &second))
+	_, err := f.store.ChangeUser(ctx, store.AnyTenant, f.user.ID, "", func(u *store.User) error {
+		u.Role = store.Viewer
+		return nil
+	})
+	require.NoError(t, err)
+	id, err := f.Identify(ctx, header)
+	require.NoError(t, err)
+	assert.True(t, id.IsAdmin(), "not told yet")
+	f.Changed()
+	id, err = f.Identify(ctx, header)
+	require.NoError(t, err)
+	assert.True(t, id.ReadsOnly())
+	f.clock.add(10 * time.Second)
+	id, err = other.Identify(ctx, header)
+	require.NoError(t, err)
+	assert.True(t, id.ReadsOnly(), "elsewhere after ten seconds")
+}
+
+func TestGuessesFromManyAddressesAreThrottled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // nobody waits for hashes here; the budget is taken before
+	for _, name := range []string{"somebody", "nobody"} {
+		known := name == "somebody"
+		a := auth.New(&fakeUsers{known: known}, auth.Config{Key: vault.NewSecret(key), Now: (&clock{t: time.Now()}).now})
+		limited := 0
+		for i := range 120 {
+			_, err := a.Login(ctx, name, password, at("192.0.2."+strconv.Itoa(i)))
+			if errors.Is(err, adapter.ErrRateLimited) {
+				limited++
+			}
+		}
+		assert.Equal(t, 20, limited, "whether there is such a user or not")
+		limited = 0
+		for range 10 {
+			_, err := a.Login(ctx, "other", password, at("198.51.100.7"))
+			if errors.Is(err, adapter.ErrRateLimited) {
+				limited++
+			}
+		}
+		assert.Equal(t, 5, limited, "others are not kept out")
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
 
@@ -25,12 +24,6 @@ const (
 	argonLanes  = 1
 	saltBytes   = 16
 	hashBytes   = 32
-)
-
-// Lengths of passwords, in characters and in bytes.
-const (
-	MinPassword = 8
-	MaxPassword = 1024
 )
 
 // maxWaiting is how many may wait for a hash at once; more are turned away.
@@ -52,21 +45,11 @@ func NewPasswords() *Passwords {
 	}
 }
 
-// CheckPassword tells what is wrong with a new password, if anything.
-func CheckPassword(password string) error {
-	switch {
-	case utf8.RuneCountInString(password) < MinPassword:
-		return &adapter.Error{Code: adapter.InvalidArgument, Field: "password", Message: fmt.Sprintf("the password needs %d characters or more", MinPassword)}
-	case len(password) > MaxPassword:
-		return &adapter.Error{Code: adapter.InvalidArgument, Field: "password", Message: fmt.Sprintf("the password may have %d bytes at most", MaxPassword)}
-	}
-	return nil
-}
-
-// Hash returns the password's hash with a fresh salt, in PHC form.
+// Hash returns the password's hash with a fresh salt, in PHC form. Whether the
+// password is a good one is a matter of Policy.
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
-	if err := CheckPassword(password); err != nil {
-		return "", err
+	if password == "" || len(password) > MaxPassword {
+		return "", wrongPassword("the password must have 1 to %d bytes", MaxPassword)
 	}
 	if err := p.enter(ctx); err != nil {
 		return "", err
@@ -104,6 +87,9 @@ func (p *Passwords) enter(ctx context.Context) error {
 		return &adapter.Error{Code: adapter.Unavailable, Message: "too many logins at once; try again in a second", Temporary: true, NothingSent: true, RetryAfter: time.Second}
 	}
 	defer p.waiting.Add(-1)
+	if err := ctx.Err(); err != nil { // select would choose by chance
+		return err
+	}
 	select {
 	case p.slots <- struct{}{}:
 		return nil

@@ -9,12 +9,14 @@ import (
 	"github.com/bridgecore/bridgecore/adapter"
 )
 
-// How many logins may fail: for one user from one address, and from one
-// address whoever is tried. The second leaves room for many users behind one
-// address.
+// How many logins may fail: for one user from one address, from one address
+// whoever is tried, and for one user wherever from. The second leaves room for
+// many users behind one address. The third is against guesses from many
+// addresses; it is wide, because whoever spends it keeps the user out too.
 var (
 	perUser    = budget{burst: 5, every: 12 * time.Second}
 	perAddress = budget{burst: 60, every: time.Second}
+	perAccount = budget{burst: 100, every: 5 * time.Second}
 )
 
 type budget struct {
@@ -24,9 +26,10 @@ type budget struct {
 
 // throttle bounds failed logins, in this process.
 type throttle struct {
-	now   func() time.Time
-	users *otter.Cache[string, *rate.Limiter]
-	addrs *otter.Cache[string, *rate.Limiter]
+	now      func() time.Time
+	users    *otter.Cache[string, *rate.Limiter]
+	addrs    *otter.Cache[string, *rate.Limiter]
+	accounts *otter.Cache[string, *rate.Limiter]
 }
 
 func newThrottle(now func() time.Time) *throttle {
@@ -36,26 +39,37 @@ func newThrottle(now func() time.Time) *throttle {
 			ExpiryCalculator: otter.ExpiryAccessing[string, *rate.Limiter](15 * time.Minute),
 		})
 	}
-	return &throttle{now, limiters(), limiters()}
+	return &throttle{now, limiters(), limiters(), limiters()}
 }
 
 // attempt takes one try from the budgets, or returns ErrRateLimited. After a
-// login that succeeded the caller calls success, which puts it back.
+// login that succeeded the caller calls success, which puts it back. Whether
+// there is such a user makes no difference.
 func (t *throttle) attempt(username, address string) (success func(), err error) {
 	now := t.now()
-	user, err := take(t.users, username+"\x00"+address, perUser, now)
-	if err != nil {
-		return nil, err
+	var taken []*rate.Reservation
+	back := func() {
+		for _, r := range taken {
+			r.CancelAt(now)
+		}
 	}
-	addr, err := take(t.addrs, address, perAddress, now)
-	if err != nil {
-		user.CancelAt(now)
-		return nil, err
+	for _, of := range [...]struct {
+		limiters *otter.Cache[string, *rate.Limiter]
+		key      string
+		budget   budget
+	}{
+		{t.users, username + "\x00" + address, perUser},
+		{t.addrs, address, perAddress},
+		{t.accounts, username, perAccount},
+	} {
+		r, err := take(of.limiters, of.key, of.budget, now)
+		if err != nil {
+			back()
+			return nil, err
+		}
+		taken = append(taken, r)
 	}
-	return func() {
-		user.CancelAt(now)
-		addr.CancelAt(now)
-	}, nil
+	return back, nil
 }
 
 func take(limiters *otter.Cache[string, *rate.Limiter], key string, b budget, now time.Time) (*rate.Reservation, error) {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/audit"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/telemetry"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
 )
 
@@ -54,6 +55,9 @@ type Config struct {
 	AccessTokenMinutes int `env:"ACCESS_TOKEN_EXPIRE_MINUTES" envDefault:"30"`
 	RefreshTokenDays   int `env:"REFRESH_TOKEN_EXPIRE_DAYS" envDefault:"7"`
 
+	// PasswordMinLength is what new passwords need, in characters.
+	PasswordMinLength int `env:"PASSWORD_MIN_LENGTH" envDefault:"12"`
+
 	// AuditPolicy says whether a change is acknowledged that could not be
 	// recorded; off records nothing.
 	AuditPolicy        AuditPolicy  `env:"AUDIT_POLICY" envDefault:"required"`
@@ -65,6 +69,20 @@ type Config struct {
 	// 127.0.0.1:9464; "" serves them with everything else, "off" nowhere.
 	MetricsAddress string `env:"METRICS_ADDRESS"`
 
+	// OTLPEndpoint is a collector that takes OTLP over HTTP, such as
+	// http://localhost:4318, or the whole address for traces; "" for no traces.
+	// These are OpenTelemetry's standard variables.
+	OTLPEndpoint       string       `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
+	OTLPTracesEndpoint string       `env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"`
+	OTLPHeaders        vault.Secret `env:"OTEL_EXPORTER_OTLP_HEADERS"` // name=value, separated by commas
+	OTelService        string       `env:"OTEL_SERVICE_NAME" envDefault:"bridgecore"`
+	TracesSampler      string       `env:"OTEL_TRACES_SAMPLER" envDefault:"parentbased_always_on"`
+	TracesSamplerArg   string       `env:"OTEL_TRACES_SAMPLER_ARG"` // of traceidratio: from 0 to 1
+
+	SentryDSN vault.Secret `env:"SENTRY_DSN"` // where failures of the server are reported; empty for nowhere
+	// SentryNames tells the names of users, and not their ids alone.
+	SentryNames bool `env:"SENTRY_SEND_USERNAMES" envDefault:"false"`
+
 	// RateLimits are requests a minute by class, over the documented ones;
 	// RateLimitPerMinute is for what belongs to no class.
 	RateLimitEnabled   bool        `env:"RATE_LIMIT_ENABLED" envDefault:"true"`
@@ -74,6 +92,18 @@ type Config struct {
 	TrustedProxies Prefixes `env:"TRUSTED_PROXIES"`
 
 	CORSOrigins List `env:"CORS_ORIGINS"` // a JSON list, or separated by commas; "*" for any
+	// CORSCredentials lets pages of those origins send cookies and certificates,
+	// which this server does not use and a proxy before it may.
+	CORSCredentials bool `env:"CORS_ALLOW_CREDENTIALS" envDefault:"false"`
+	// HSTS is for how long browsers are told to use TLS alone, where TLS ends
+	// before this server; 0 for not.
+	HSTS Seconds `env:"HSTS_MAX_AGE" envDefault:"0"`
+
+	// LivePollInterval is how often systems are asked for changes that others
+	// made, where somebody subscribed to them; 0 turns that off.
+	LivePollInterval Seconds `env:"LIVE_POLL_INTERVAL" envDefault:"5"`
+	// LiveMaxSockets are live connections of one user.
+	LiveMaxSockets int `env:"LIVE_MAX_SOCKETS_PER_USER" envDefault:"20"`
 
 	// AllowedPrivateNetworks are address ranges that connected systems may be
 	// in although they are private, loopback or link-local.
@@ -81,12 +111,36 @@ type Config struct {
 
 	MaxBodyBytes   int64   `env:"MAX_BODY_BYTES" envDefault:"1048576"`
 	RequestTimeout Seconds `env:"REQUEST_TIMEOUT" envDefault:"60"` // for one request, upstream calls included
-	ShutdownDelay  Seconds `env:"SHUTDOWN_DELAY" envDefault:"0"`   // between saying not ready and refusing connections
+	// MaxUploadBytes bounds the files that are attached to records; one may take
+	// as long as TransferTimeout to be sent or fetched.
+	MaxUploadBytes  int64   `env:"MAX_UPLOAD_BYTES" envDefault:"26214400"`
+	TransferTimeout Seconds `env:"TRANSFER_TIMEOUT" envDefault:"300"`
+	// Exports are kept in ReportsDir, "" for reports in DataDir, for
+	// ReportsLifetime. Servers that share it serve each other's.
+	ReportsDir      string  `env:"REPORTS_DIR"`
+	ReportsLifetime Seconds `env:"REPORTS_LIFETIME" envDefault:"3600"`
+	ReportsMaxBytes int64   `env:"REPORTS_MAX_BYTES" envDefault:"10737418240"` // of all, and of each user's a quarter; 0 for no bound
+	ExportTimeout   Seconds `env:"EXPORT_TIMEOUT" envDefault:"600"`            // for one export
+	// ExportBackgroundRows is the number of rows above which an export is made
+	// in the background, unless its caller says otherwise; 0 is never.
+	ExportBackgroundRows int     `env:"EXPORT_BACKGROUND_ROWS" envDefault:"50000"`
+	ShutdownDelay        Seconds `env:"SHUTDOWN_DELAY" envDefault:"0"` // between saying not ready and refusing connections
 
 	// A system's circuit breaker opens after so many failures in a row, and
 	// lets one call through again after so many seconds.
 	FailureThreshold int     `env:"FAILURE_THRESHOLD" envDefault:"5"`
 	RecoveryTimeout  Seconds `env:"RECOVERY_TIMEOUT" envDefault:"60"`
+
+	// WorkersInServer lets serve do background operations itself; without it
+	// that is for "bridgecore worker", which needs PostgreSQL.
+	WorkersInServer bool `env:"WORKERS_IN_SERVER" envDefault:"true"`
+	// OperationWorkers is how many operations a process does at the same time.
+	OperationWorkers int `env:"OPERATION_WORKERS" envDefault:"4"`
+	// OperationRetentionHours is how long a finished operation is kept.
+	OperationRetentionHours int `env:"OPERATION_RETENTION_HOURS" envDefault:"72"`
+	// OperationSettle is how long what was sent to a system by a process that
+	// was killed may still arrive there.
+	OperationSettle Seconds `env:"OPERATION_SETTLE_SECONDS" envDefault:"30"`
 
 	// AdminPassword is the password of the user "admin" that serve creates in
 	// an empty database.
@@ -280,16 +334,27 @@ func (c *Config) check() Errors {
 	add(c.DBMaxOverflow >= 0, "DB_MAX_OVERFLOW: must not be negative")
 	add(c.AccessTokenMinutes > 0 && c.AccessTokenMinutes <= 24*60, "ACCESS_TOKEN_EXPIRE_MINUTES: must be between 1 and 1440, not %d", c.AccessTokenMinutes)
 	add(c.RefreshTokenDays > 0 && c.RefreshTokenDays <= 365, "REFRESH_TOKEN_EXPIRE_DAYS: must be between 1 and 365, not %d", c.RefreshTokenDays)
+	add(c.PasswordMinLength >= 8 && c.PasswordMinLength <= 128, "PASSWORD_MIN_LENGTH: must be between 8 and 128, not %d", c.PasswordMinLength)
 	add(c.MaxBodyBytes >= 1024, "MAX_BODY_BYTES: must be at least 1024, not %d", c.MaxBodyBytes)
 	add(c.RequestTimeout.Duration() >= time.Second, "REQUEST_TIMEOUT: must be at least 1 second")
+	add(c.MaxUploadBytes >= 1024 && c.MaxUploadBytes <= 64<<20, "MAX_UPLOAD_BYTES: must be between 1024 and 67108864, not %d", c.MaxUploadBytes)
+	add(c.TransferTimeout.Duration() >= time.Second, "TRANSFER_TIMEOUT: must be at least 1 second")
+	add(c.ExportTimeout.Duration() >= time.Second, "EXPORT_TIMEOUT: must be at least 1 second")
+	add(c.ExportBackgroundRows >= 0, "EXPORT_BACKGROUND_ROWS: must not be negative; 0 never makes an export in the background by itself")
+	add(c.ReportsMaxBytes >= 0, "REPORTS_MAX_BYTES: must not be negative; 0 is no bound")
+	add(c.ReportsLifetime.Duration() >= time.Minute, "REPORTS_LIFETIME: must be at least 60 seconds")
 	add(c.FailureThreshold > 0, "FAILURE_THRESHOLD: must be at least 1, not %d", c.FailureThreshold)
 	add(slices.Contains([]AuditPolicy{AuditRequired, AuditBestEffort, AuditOff}, c.AuditPolicy), "AUDIT_POLICY: must be required, best_effort or off, not %q", c.AuditPolicy)
 	add(c.AuditValues == audit.Names || c.AuditValues == audit.Hashes, "AUDIT_VALUES: must be names or hashes, not %q", c.AuditValues)
 	add(c.AuditRetentionDays >= 0, "AUDIT_RETENTION_DAYS: must not be negative; 0 keeps entries for ever")
+	add(c.OperationWorkers > 0 && c.OperationWorkers <= 100, "OPERATION_WORKERS: must be between 1 and 100, not %d", c.OperationWorkers)
+	add(c.OperationRetentionHours > 0, "OPERATION_RETENTION_HOURS: must be at least 1, not %d", c.OperationRetentionHours)
+	add(c.OperationSettle > 0, "OPERATION_SETTLE_SECONDS: must be at least 1 second")
 	if c.MetricsAddress != "" && c.MetricsAddress != MetricsOff {
 		_, _, err := net.SplitHostPort(c.MetricsAddress)
 		add(err == nil, "METRICS_ADDRESS: must read like 127.0.0.1:9464, or be off")
 	}
+	add(c.LiveMaxSockets > 0, "LIVE_MAX_SOCKETS_PER_USER: must be at least 1, not %d", c.LiveMaxSockets)
 	add(c.RateLimitPerMinute >= 0, "RATE_LIMIT_PER_MINUTE: must not be negative; 0 is no limit")
 	add(c.CacheTTL > 0, "CACHE_TTL: must be at least 1 second")
 	add(c.RecoveryTimeout > 0, "RECOVERY_TIMEOUT: must be at least 1 second")
@@ -305,12 +370,54 @@ func (c *Config) check() Errors {
 		u, err := url.Parse(origin)
 		add(origin == "*" || err == nil && u.Scheme != "" && u.Host != "" && u.Path == "", "CORS_ORIGINS: %q is no origin; write scheme and host like https://app.example.com", origin)
 	}
+	add(!c.CORSCredentials || !slices.Contains(c.CORSOrigins, "*"), "CORS_ALLOW_CREDENTIALS: can't be true for any origin (*): every page on the internet could act as its reader; list the origins in CORS_ORIGINS")
+	c.checkTelemetry(add)
 	if !c.EncryptionKey.IsZero() {
 		if _, err := vault.New(c.EncryptionKey); err != nil {
 			errs = append(errs, fmt.Errorf("ENCRYPTION_KEY: %w", err))
 		}
 	}
 	return errs
+}
+
+func (c *Config) checkTelemetry(add func(ok bool, format string, args ...any)) {
+	for _, v := range [][2]string{{"OTEL_EXPORTER_OTLP_ENDPOINT", c.OTLPEndpoint}, {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", c.OTLPTracesEndpoint}} {
+		u, err := url.Parse(v[1])
+		add(v[1] == "" || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil,
+			"%s: must be an address like http://localhost:4318; secrets go into OTEL_EXPORTER_OTLP_HEADERS", v[0])
+	}
+	_, err := c.TracesHeaders()
+	add(err == nil, "%w", err)
+	_, err = telemetry.SamplerOf(c.TracesSampler, c.TracesSamplerArg)
+	add(err == nil, "%w", err)
+	if !c.SentryDSN.IsZero() {
+		add(telemetry.CheckDSN(c.SentryDSN.Reveal()) == nil, "SENTRY_DSN: must read like https://key@sentry.example.com/1")
+	}
+}
+
+// TracesAddress is where traces are sent, "" for nowhere.
+func (c *Config) TracesAddress() string {
+	if c.OTLPTracesEndpoint != "" || c.OTLPEndpoint == "" {
+		return c.OTLPTracesEndpoint
+	}
+	return strings.TrimRight(c.OTLPEndpoint, "/") + "/v1/traces"
+}
+
+// TracesHeaders are sent along with traces.
+func (c *Config) TracesHeaders() (map[string]string, error) {
+	headers := map[string]string{}
+	for pair := range strings.SplitSeq(c.OTLPHeaders.Reveal(), ",") {
+		if strings.TrimSpace(pair) == "" {
+			continue
+		}
+		name, value, found := strings.Cut(pair, "=")
+		value, err := url.PathUnescape(strings.TrimSpace(value))
+		if name = strings.TrimSpace(name); !found || name == "" || err != nil {
+			return nil, errors.New("OTEL_EXPORTER_OTLP_HEADERS: must read like name=value,other=value")
+		}
+		headers[name] = value
+	}
+	return headers, nil
 }
 
 // Database says where the server's own data is.

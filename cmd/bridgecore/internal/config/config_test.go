@@ -91,6 +91,44 @@ func TestAllErrorsAtOnceAndNoSecretInThem(t *testing.T) {
 	assert.NotContains(t, err.Error(), "canary")
 }
 
+func TestWatchingIsChecked(t *testing.T) {
+	for name, c := range map[string]struct {
+		environ []string
+		want    string
+	}{
+		"credentials for any origin": {[]string{"CORS_ORIGINS=*", "CORS_ALLOW_CREDENTIALS=true"}, "CORS_ALLOW_CREDENTIALS: can't be true for any origin (*)"},
+		"among others":               {[]string{"CORS_ORIGINS=https://app.example.com,*", "CORS_ALLOW_CREDENTIALS=true"}, "CORS_ALLOW_CREDENTIALS: "},
+		"no collector":               {[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT: must be an address"},
+		"a secret in the address":    {[]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://u:canary@h/v1/traces"}, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "},
+		"headers":                    {[]string{"OTEL_EXPORTER_OTLP_HEADERS=canary"}, "OTEL_EXPORTER_OTLP_HEADERS: must read like"},
+		"a sampler":                  {[]string{"OTEL_TRACES_SAMPLER=sometimes"}, "OTEL_TRACES_SAMPLER: must be one of always_on"},
+		"a part":                     {[]string{"OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=10%"}, "OTEL_TRACES_SAMPLER_ARG: must be a number from 0 to 1"},
+		"a large part":               {[]string{"OTEL_TRACES_SAMPLER=traceidratio", "OTEL_TRACES_SAMPLER_ARG=1.5"}, "OTEL_TRACES_SAMPLER_ARG: "},
+		"Sentry":                     {[]string{"SENTRY_DSN=canary"}, "SENTRY_DSN: must read like"},
+		"time in words":              {[]string{"HSTS_MAX_AGE=1y"}, "HSTS_MAX_AGE: "},
+	} {
+		_, err := config.Load(c.environ, "")
+		require.Error(t, err, name)
+		assert.Contains(t, err.Error(), c.want, name)
+		assert.NotContains(t, err.Error(), "canary", name)
+	}
+	c, err := config.Load([]string{
+		"CORS_ORIGINS=https://app.example.com", "CORS_ALLOW_CREDENTIALS=true", "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318/",
+		"OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20x, team=mobile", "OTEL_TRACES_SAMPLER=traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.1",
+	}, "")
+	require.NoError(t, err)
+	assert.Equal(t, "http://collector:4318/v1/traces", c.TracesAddress())
+	headers, err := c.TracesHeaders()
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{"authorization": "Bearer x", "team": "mobile"}, headers)
+	c, err = config.Load([]string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://a", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://b/x"}, "")
+	require.NoError(t, err)
+	assert.Equal(t, "http://b/x", c.TracesAddress())
+	c, err = config.Load(nil, "")
+	require.NoError(t, err)
+	assert.Empty(t, c.TracesAddress(), "off unless told")
+}
+
 func TestABadLineIsNamedByItsNumber(t *testing.T) {
 	for _, line := range []string{"canary", `A="canary`, `A="x" canary`, "B C=canary"} {
 		_, err := config.Load(nil, dotenv(t, "X=1\n"+line+"\n"))

@@ -6,6 +6,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -20,16 +21,18 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 	"github.com/labstack/echo/v5"
 	"github.com/labstack/echo/v5/middleware"
-	"github.com/swaggest/swgui"
-	"github.com/swaggest/swgui/v5emb"
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/bridge"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/accounts"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/live"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/mappings"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/shelf"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/task"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/telemetry"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/vault"
 )
@@ -58,14 +61,43 @@ type Config struct {
 	// unless MetricsElsewhere.
 	Metrics          *telemetry.Metrics
 	MetricsElsewhere bool
+	// Traces follow requests, Failures report what the server did wrong; nil
+	// for neither.
+	Traces   *telemetry.Traces
+	Failures *telemetry.Failures
+	// Passwords says which new passwords are good enough.
+	Passwords auth.Policy
+	// Live tells those who are connected what happens; nil serves no live
+	// connections.
+	Live      *live.Hub
+	LiveTimes LiveTimes
 	// Limits bound what each caller may ask for.
 	Limits Limits
+	// Tasks do what is asked for with "async": true; nil refuses that.
+	Tasks *task.Engine
+	// Settle is how long after a server was killed what it had sent to a system
+	// may still arrive there; 0 is half a minute.
+	Settle time.Duration
 	// TrustedProxies are those whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
 
-	CORSOrigins []string      // "*" for any; none turns CORS off
-	MaxBody     int64         // bytes of a request's body; 0 for 1 MiB
-	Timeout     time.Duration // for one request; 0 for a minute
+	CORSOrigins []string // "*" for any; none turns CORS off
+	// CORSCredentials lets pages of those origins send cookies; not with "*".
+	CORSCredentials bool
+	HSTS            time.Duration // for how long browsers are told to use TLS alone; 0 for not
+	MaxBody         int64         // bytes of a request's body; 0 for 1 MiB
+	BodyTimeout     time.Duration // for a body to arrive; 0 for a minute
+	Timeout         time.Duration // for one request; 0 for a minute
+
+	// Reports keeps what is exported until it is fetched; without it exports
+	// are refused.
+	Reports         *shelf.Shelf
+	MaxUpload       int64         // bytes of a file; 0 for 25 MiB
+	TransferTimeout time.Duration // for sending or fetching one file; 0 for five minutes
+	ExportTimeout   time.Duration // for one export; 0 for ten minutes
+	// ExportBackground is the number of rows above which an export is made in
+	// the background, unless its caller says otherwise; 0 for never.
+	ExportBackground int
 }
 
 // API serves the HTTP API.
@@ -75,7 +107,11 @@ type API struct {
 	echo     *echo.Echo
 	huma     huma.API
 	draining atomic.Bool
-	yaml     map[string]bool // methods and paths whose bodies may be YAML
+	yaml     map[string]bool          // methods and paths whose bodies may be YAML
+	forms    map[string]bool          // those whose bodies are forms with a file
+	timeouts map[string]time.Duration // those that may take longer than Timeout
+	exports  chan struct{}            // one for each export under way
+	accounts *accounts.Accounts
 }
 
 // New returns the API.
@@ -86,53 +122,102 @@ func New(c Config) *API {
 	if c.MaxBody == 0 {
 		c.MaxBody = 1 << 20
 	}
+	if c.BodyTimeout == 0 {
+		c.BodyTimeout = time.Minute
+	}
 	if c.Timeout == 0 {
 		c.Timeout = time.Minute
 	}
-	a := &API{Config: c, yaml: map[string]bool{}}
+	if c.Settle == 0 {
+		c.Settle = bridge.DefaultCallTimeout
+	}
+	setDefaults(&c)
+	a := &API{
+		Config: c, yaml: map[string]bool{}, forms: map[string]bool{}, timeouts: map[string]time.Duration{},
+		exports: make(chan struct{}, exportsAtOnce),
+	}
+	a.accounts = &accounts.Accounts{Store: c.Store, Policy: c.Passwords, Hash: c.Auth.Hash, Changed: c.Auth.Changed}
 	a.echo = echo.NewWithConfig(echo.Config{
 		Logger: c.Log,
-		Router: echo.NewRouter(echo.RouterConfig{AutoHandleHEAD: true, UnescapePathParamValues: true}),
+		Router: echo.NewRouter(echo.RouterConfig{UnescapePathParamValues: true, OptionsMethodHandler: options}),
 		HTTPErrorHandler: func(c *echo.Context, err error) {
+			withHead(c.Response().Header())
 			writeProblem(c.Response(), c.Request(), problemOf(err))
 		},
 	})
-	a.echo.Use(noteRoute, a.checkBody)
+	a.echo.Use(a.noteRoute)
 	if len(c.CORSOrigins) > 0 {
 		a.echo.Use(middleware.CORSWithConfig(middleware.CORSConfig{
+			// OPTIONS that is no preflight is for the router.
+			Skipper: func(c *echo.Context) bool {
+				return c.Request().Method == http.MethodOptions && c.Request().Header.Get("Access-Control-Request-Method") == ""
+			},
 			AllowOrigins:  c.CORSOrigins,
-			AllowHeaders:  []string{"Authorization", "Content-Type", "Accept", "X-Request-ID", versionHeader, idempotencyHeader, "If-Match", "If-None-Match"},
-			ExposeHeaders: []string{"X-Request-ID", "X-Response-Time", "Retry-After", "Location", "ETag", versionHeader, replayedHeader, "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"},
+			AllowHeaders:  []string{"Authorization", "Content-Type", "Accept", "X-Request-ID", versionHeader, idempotencyHeader, "If-Match", "If-None-Match", "Range", "If-Range"},
+			ExposeHeaders: []string{"X-Request-ID", "X-Response-Time", "Retry-After", "Location", "ETag", "Content-Disposition", "Content-Range", "Accept-Ranges", versionHeader, replayedHeader, "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"},
 			MaxAge:        3600,
+			// Never with "*", which the configuration refuses.
+			AllowCredentials: c.CORSCredentials,
 		}))
 	}
-	a.echo.Use(a.idempotent)
+	a.echo.Use(a.checkBody, tagged, a.idempotent)
 	a.huma = huma.NewAPI(a.spec(), humaEcho{a.echo})
 	a.registerAuth()
+	a.registerOwn()
+	a.registerUsers()
+	a.registerTenants()
 	a.registerSystems()
 	a.registerStatus()
 	a.registerCRUD()
+	a.registerChanges()
 	a.registerBatch()
 	a.registerOperations()
 	a.registerBarcode()
 	a.registerMigrate()
+	a.registerSync()
+	a.registerTasks()
 	a.registerMappings()
+	a.registerFiles()
+	a.registerExports()
 	a.registerCache()
 	a.registerAudit()
+	a.registerLive()
 	a.registerHealth()
 	a.registerMetrics()
 	a.registerDocs()
+	a.registerMonitor()
+	a.finishSchemas()
+	a.illustrate()
 
 	compressed, err := gzhttp.NewWrapper(gzhttp.MinSize(1000), gzhttp.EnableZstd(false))
 	if err != nil {
 		panic(err) //nolint:forbidigo // the options are constant
 	}
-	a.handler = &frame{next: compressed(a.echo), timeout: c.Timeout, log: c.Log, trusted: c.TrustedProxies, metrics: c.Metrics, audit: c.Auditing}
+	a.handler = &frame{
+		next: uncompressed(a.echo, compressed(a.echo)), timeout: c.Timeout, log: c.Log, trusted: c.TrustedProxies, metrics: c.Metrics, audit: c.Auditing,
+		traces: c.Traces, failures: c.Failures, manners: manners(c.HSTS),
+	}
 	return a
 }
 
+func setDefaults(c *Config) {
+	if c.MaxUpload == 0 {
+		c.MaxUpload = 25 << 20
+	}
+	if c.TransferTimeout == 0 {
+		c.TransferTimeout = 5 * time.Minute
+	}
+	if c.ExportTimeout == 0 {
+		c.ExportTimeout = 10 * time.Minute
+	}
+	// Never less than any other request has.
+	c.TransferTimeout, c.ExportTimeout = max(c.TransferTimeout, c.Timeout), max(c.ExportTimeout, c.Timeout)
+}
+
 // ServeHTTP serves one request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.handler.ServeHTTP(w, withoutToken(r))
+}
 
 // Drain makes /readyz answer 503, so that no new work is sent here, while
 // everything is still served.
@@ -149,15 +234,36 @@ type route struct {
 	open     bool   // needs no access token
 	security string // the scheme to document; "" for the access token
 	admin    bool   // needs the role admin
+	operator bool   // needs the role operator
+	own      bool   // changes nothing but what is the caller's: viewers may too
+	mixed    bool   // changes something or not, as the body says: bridge looks after viewers
 	errors   []int  // statuses of errors, besides those that every operation has
 	// class is how the operation is limited; "" for limit.Default, none for not
 	// at all.
 	class limit.Class
 	reads bool // a POST that changes nothing
+	// carries says that it carries data out of the house: it is recorded like a
+	// change, whatever is recorded of reads.
+	carries bool
+	timeout time.Duration // 0 for Config.Timeout
 }
 
 // changes reports whether the operation may change something, by its method.
 func (r *route) changes() bool { return r.method != http.MethodGet && !r.reads }
+
+// key is what the operation is known under before it is met.
+func (r *route) key() string { return r.method + " " + echoPath(r.path) }
+
+// permits refuses callers whose role is not enough.
+func (r *route) permits(id *auth.Identity) error {
+	switch {
+	case r.operator && !id.IsOperator():
+		return adapter.Errorf(adapter.PermissionDenied, "this needs the role operator")
+	case id.ReadsOnly() && r.changes() && !r.own && !r.mixed:
+		return adapter.Errorf(adapter.PermissionDenied, "your role only reads; an admin can give you another one")
+	}
+	return nil
+}
 
 // none is the class of what is not limited: probes and the API's own
 // description.
@@ -165,28 +271,42 @@ const none limit.Class = "none"
 
 // operation returns what huma wants to know about the route.
 func (a *API) operation(r route) huma.Operation {
+	if r.timeout > a.Timeout {
+		a.timeouts[r.key()] = r.timeout
+	}
 	op := huma.Operation{
 		OperationID: r.id, Method: r.method, Path: r.path, Tags: []string{r.tag},
 		Summary: r.summary, Description: r.description,
 		DefaultStatus: r.status,
 		// huma refuses a body of exactly the limit.
 		MaxBodyBytes:    a.MaxBody + 1,
-		BodyReadTimeout: 30 * time.Second,
+		BodyReadTimeout: a.BodyTimeout,
 		Errors:          append([]int{http.StatusInternalServerError}, r.errors...),
 	}
+	if r.method == http.MethodGet && strings.HasPrefix(r.path, apiPrefix) {
+		op.Responses = map[string]*huma.Response{"304": unchanged}
+	}
+	if r.changes() && !r.open {
+		op.Parameters = append(op.Parameters, keyParameter())
+		op.Errors = append(op.Errors, http.StatusConflict, http.StatusUnprocessableEntity)
+	}
 	if !r.open {
-		op.Errors = append(op.Errors, http.StatusUnauthorized)
+		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusGone)
 		op.Security = []map[string][]string{{"accessToken": {}}}
 		op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 			c := ctx.(*humaContext).c
-			if err := a.identify(c, r.admin); err != nil {
+			err := a.identify(c, r.admin)
+			if err == nil {
+				err = r.permits(callFrom(c.Request().Context()).identity)
+			}
+			if err != nil {
 				writeProblem(c.Response(), c.Request(), problemOf(err))
 				return
 			}
 			next(ctx)
 		})
 	}
-	if changes := r.changes(); changes || r.class != none && !r.open {
+	if changes := r.changes() || r.carries; changes || r.class != none && !r.open {
 		op.Middlewares = append(huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
 			c := ctx.(*humaContext).c
 			callFrom(c.Request().Context()).noted(r.id, changes).systemID = c.Param("system_id")
@@ -208,6 +328,9 @@ func (a *API) operation(r route) huma.Operation {
 			next(ctx)
 		})
 	}
+	if r.open {
+		op.Security = []map[string][]string{}
+	}
 	if r.security != "" {
 		op.Security = []map[string][]string{{r.security: {}}}
 	}
@@ -215,13 +338,48 @@ func (a *API) operation(r route) huma.Operation {
 		op.Errors = append(op.Errors, http.StatusForbidden)
 		op.Description += " Needs the role admin."
 	}
+	if r.operator {
+		op.Description += " Needs the role operator."
+	}
 	slices.Sort(op.Errors)
 	op.Errors = slices.Compact(op.Errors)
 	return op
 }
 
 func register[I, O any](a *API, r route, handler func(context.Context, *I) (*O, error)) {
-	huma.Register(a.huma, a.operation(r), handler)
+	huma.Register(a.huma, a.operation(r), saying(handler))
+}
+
+// saying makes the problems that a handler returns whole: huma answers with them
+// as they are.
+func saying[I, O any](handler func(context.Context, *I) (*O, error)) func(context.Context, *I) (*O, error) {
+	return func(ctx context.Context, in *I) (*O, error) {
+		out, err := handler(ctx, in)
+		if errors.As(err, new(*Problem)) {
+			err = problemOf(err).of(callFrom(ctx))
+		}
+		return out, err
+	}
+}
+
+// raw registers an operation whose handler reads the request and writes the
+// answer by itself. It is described apart, see document.
+func (a *API) raw(r route, handler echo.HandlerFunc) huma.Operation {
+	a.echo.Add(r.method, echoPath(r.path), func(c *echo.Context) error {
+		if err := a.identify(c, r.admin); err != nil {
+			return err
+		}
+		call := callFrom(c.Request().Context())
+		if err := r.permits(call.identity); err != nil {
+			return err
+		}
+		call.noted(r.id, r.changes() || r.carries).systemID = c.Param("system_id")
+		if err := a.limited(call, r.class); err != nil {
+			return err
+		}
+		return handler(c)
+	})
+	return a.operation(r)
 }
 
 // identify finds out who calls and keeps it with the request.
@@ -238,11 +396,26 @@ func (a *API) identify(c *echo.Context, admin bool) error {
 	return nil
 }
 
-func noteRoute(next echo.HandlerFunc) echo.HandlerFunc {
+// noteRoute notes the template of the path, and gives what takes longer the
+// time for it.
+func (a *API) noteRoute(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c *echo.Context) error {
-		callFrom(c.Request().Context()).route = c.Path()
+		call := callFrom(c.Request().Context())
+		call.route = c.Path()
+		if d := a.timeoutOf(c); d > a.Timeout {
+			call.extend(d)
+		}
 		return next(c)
 	}
+}
+
+// timeoutOf is how long a request may take.
+func (a *API) timeoutOf(c *echo.Context) time.Duration {
+	method := c.Request().Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	return max(a.Timeout, a.timeouts[method+" "+c.Path()])
 }
 
 // checkBody refuses a body that is not called JSON, or YAML where that is
@@ -251,6 +424,12 @@ func noteRoute(next echo.HandlerFunc) echo.HandlerFunc {
 func (a *API) checkBody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c *echo.Context) error {
 		r := c.Request()
+		if a.forms[r.Method+" "+c.Path()] {
+			return a.checkForm(c, next)
+		}
+		if isMonitor(r) {
+			return next(c) // its forms are those of a page
+		}
 		if r.ContentLength > a.MaxBody {
 			// The rest of it isn't worth reading.
 			c.Response().Header().Set("Connection", "close")
@@ -269,67 +448,23 @@ func (a *API) checkBody(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// formRoom is how much a form may have beside its file.
+const formRoom = 64 << 10
+
+// checkForm is checkBody for a form with a file.
+func (a *API) checkForm(c *echo.Context, next echo.HandlerFunc) error {
+	r := c.Request()
+	if r.ContentLength > a.MaxUpload+formRoom {
+		c.Response().Header().Set("Connection", "close")
+		return fileTooLarge(a.MaxUpload)
+	}
+	if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(kind), "multipart/form-data") {
+		return newProblem(http.StatusUnsupportedMediaType, "", "send the file in a form, as multipart/form-data")
+	}
+	return next(c)
+}
+
 var jsonType = []string{"application/json"}
-
-// spec is the part of the OpenAPI description that is about all operations.
-func (a *API) spec() huma.Config {
-	return huma.Config{
-		OpenAPI: &huma.OpenAPI{
-			OpenAPI: "3.1.0",
-			Info: &huma.Info{
-				Title:   "BridgeCore API",
-				Version: a.Version,
-				Description: "One face on Odoo 13.0 to 19.0, Salesforce and SAP. Log in, register a system, then read and write its records with " +
-					"`/crud` or call it with `/odoo/{operation}`: in its own words, or with `use_universal_schema` in words that are the same for all. Every error has the same body, of type `application/problem+json`.",
-				License: &huma.License{Name: "MIT", Identifier: "MIT"},
-			},
-			Components: &huma.Components{
-				Schemas: newRegistry(),
-				SecuritySchemes: map[string]*huma.SecurityScheme{
-					"accessToken":  {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "The access token of a login or a refresh."},
-					"refreshToken": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "The refresh token of a login."},
-				},
-			},
-			Tags: []*huma.Tag{
-				{Name: "Authentication", Description: "Sessions and tokens."},
-				{Name: "Systems", Description: "Connected systems of the caller's tenant."},
-				{Name: "Records", Description: "Create, read, update and delete records of any model."},
-				{Name: "Odoo", Description: "Odoo's own operations, the same for every version."},
-				{Name: "Mappings", Description: "Universal models, and how each system has them."},
-				{Name: "Migration", Description: "Records carried from one version to another."},
-				{Name: "Barcodes", Description: "Products, packagings, lots and locations by what a scanner reads; labels."},
-				{Name: "Audit", Description: "Who did what."},
-				{Name: "Cache", Description: "What is kept of a system's answers."},
-				{Name: "Health", Description: "For load balancers and people."},
-			},
-		},
-		// huma looks application/problem+json up as "json".
-		Formats:       map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
-		DefaultFormat: "application/json",
-	}
-}
-
-// registerDocs serves the description and its page, both from the program
-// itself.
-func (a *API) registerDocs() {
-	spec, err := json.Marshal(a.huma.OpenAPI())
-	if err != nil {
-		panic(err) //nolint:forbidigo // the same at every start
-	}
-	a.echo.GET("/openapi.json", func(c *echo.Context) error {
-		return c.Blob(http.StatusOK, "application/json", spec)
-	})
-	page := v5emb.NewHandlerWithConfig(swgui.Config{
-		Title: "BridgeCore API", SwaggerJSON: "/openapi.json", BasePath: "/docs",
-		SettingsUI: map[string]string{"persistAuthorization": "true", "tryItOutEnabled": "true", "validatorUrl": "null"},
-	})
-	serve := func(c *echo.Context) error {
-		page.ServeHTTP(c.Response(), c.Request())
-		return nil
-	}
-	a.echo.GET("/docs", serve)
-	a.echo.GET("/docs/*", serve)
-}
 
 // registerMetrics serves the metrics to Prometheus, which wants no JSON and no
 // token: keep the path from the outside, or give it an address of its own.

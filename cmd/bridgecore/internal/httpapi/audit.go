@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,6 +33,7 @@ type note struct {
 	changes  bool // the answer waits until the entry is durable
 	username string
 	tenant   int64 // where nobody is logged in
+	details  map[string]any
 
 	mu   sync.Mutex // of done: a batch may write from many goroutines
 	done []changeNote
@@ -148,6 +151,7 @@ func (c *call) entry(r *http.Request, status int) *store.AuditEntry {
 	}
 	e.RecordIDs = jsonText(orNone(ids))
 	details := map[string]any{}
+	maps.Copy(details, n.details)
 	if len(n.done) > 0 {
 		details["changes"] = n.done
 	}
@@ -176,8 +180,11 @@ func clipTo(s string, most int) string {
 	if len(s) > most {
 		s = s[:most]
 	}
-	return s
+	return strings.ToValidUTF8(s, "") // PostgreSQL takes nothing else
 }
+
+// recording is how long a change waits until it is recorded.
+const recording = 10 * time.Second
 
 // record makes the entry of a change durable before its answer begins. It
 // reports whether the answer may go out.
@@ -186,7 +193,10 @@ func (c *call) record(status int) bool {
 		return true
 	}
 	c.recorded = true
-	err := c.auditing.Log.Append(c.parent, c.entry(c.request, status))
+	// Whoever asked may have left; what was done is recorded all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.parent), recording)
+	defer cancel()
+	err := c.auditing.Log.Append(ctx, c.entry(c.request, status))
 	if err == nil {
 		return true
 	}

@@ -71,6 +71,10 @@ func TestWhoDidWhat(t *testing.T) {
 	do("clerk", "systems/odoo/odoo/call_kw", `{"model":"res.partner","method":"write","args":[[1],{"name":"x","color":3}]}`).ok(200)
 	assert.Equal(t, 404, do("clerk", "systems/odoo/crud", `{"action":"delete","model":"res.partner","record_id":999999}`).status)
 	do("clerk", "batch/execute", `{"system_id":"odoo","operations":[{"action":"create","model":"res.partner","data":{"name":"a"}},{"action":"create","model":"res.partner","data":{"name":"b"}}]}`).ok(200)
+	upsert := `{"action":"upsert","model":"res.partner","key":"external_id","key_value":"a.b","data":{"name":"canary-value"}}`
+	for range 2 {
+		do("clerk", "systems/odoo/crud", upsert).ok(200)
+	}
 	assert.Equal(t, 403, e.send("clerk", http.MethodGet, "/api/v1/audit", "").status)
 	assert.Equal(t, 401, do("", "auth/login", `{"username":"Clerk","password":"canary-wrong"}`).status)
 
@@ -86,7 +90,9 @@ func TestWhoDidWhat(t *testing.T) {
 		"clerk write res.partner ok",
 		"clerk unlink res.partner not_found",
 		"clerk batch  ok",
-		"clerk audit  permission_denied",
+		"clerk upsert res.partner ok",
+		"clerk upsert res.partner ok",
+		"clerk listAuditEntries  permission_denied",
 		"clerk login  invalid_credentials",
 	}, got)
 	create := trail[1]
@@ -97,6 +103,11 @@ func TestWhoDidWhat(t *testing.T) {
 	change := create["details"].(map[string]any)["changes"].([]any)[0].(map[string]any)
 	assert.Equal(t, map[string]any{"name": true}, change["fields"])
 	assert.Len(t, trail[4]["details"].(map[string]any)["changes"], 1, "two creations that went out together")
+	for i, operation := range []string{"create", "write"} {
+		change := trail[5+i]["details"].(map[string]any)["changes"].([]any)[0].(map[string]any)
+		assert.Equal(t, operation, change["operation"], "what the upsert did")
+		assert.Equal(t, trail[5]["record_ids"], change["ids"])
+	}
 	all, err := json.Marshal(trail)
 	require.NoError(t, err)
 	assert.NotContains(t, string(all), "canary", "no value and no password is kept")
@@ -119,6 +130,7 @@ func TestReadsAreRecordedWhereWanted(t *testing.T) {
 	e := newEnv(t, audited)
 	e.register("admin", "odoo", odootest.New(t, "17.0"))
 	e.send("clerk", http.MethodPost, "/api/v1/systems/odoo/odoo/search_read", `{"model":"res.partner","limit":1}`).ok(200)
+	e.send("clerk", http.MethodGet, "/api/v1/systems/odoo/changes?model=res.partner&fields=name", "").ok(200)
 	e.send("clerk", http.MethodGet, "/livez", "").ok(200)
 	// The entry of a read is not waited for; that of a change comes after it.
 	e.send("clerk", http.MethodPost, "/api/v1/systems/odoo/crud", `{"action":"create","model":"res.partner","data":{"name":"x"}}`).ok(200)
@@ -126,7 +138,7 @@ func TestReadsAreRecordedWhereWanted(t *testing.T) {
 	for _, x := range e.trail("admin", "user=clerk") {
 		got = append(got, x["action"].(string))
 	}
-	assert.Equal(t, []string{"search_read", "create"}, got)
+	assert.Equal(t, []string{"search_read", "followChanges", "create"}, got)
 }
 
 // A change that could not be recorded is not acknowledged, whatever was about

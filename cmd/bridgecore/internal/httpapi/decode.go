@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -165,6 +166,9 @@ func (a *API) readBody(r *http.Request) ([]byte, error) {
 			return b, nil
 		case err != nil:
 			p := newProblem(http.StatusBadRequest, "", "the body could not be read to its end")
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				p = newProblem(http.StatusRequestTimeout, "", "the body took too long to arrive")
+			}
 			p.cause = err
 			return nil, p
 		case len(b) == cap(b):

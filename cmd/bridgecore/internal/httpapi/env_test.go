@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -23,8 +24,10 @@ import (
 	"github.com/bridgecore/bridgecore/cache"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/httpapi"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/live"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/mappings"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/shelf"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store/storetest"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
@@ -37,17 +40,22 @@ const password = "canary-user-password"
 // env is a whole server over a fresh database, with three users: admin and
 // clerk of the tenant acme, and rival, the admin of another tenant.
 type env struct {
-	t       testing.TB
-	url     string
-	api     *httpapi.API
-	store   *store.Store
-	auth    *auth.Auth
-	bridge  *bridge.Bridge
-	log     *buffer
-	tokens  map[string]string // by user
-	refresh map[string]string
-	client  *http.Client
+	t      testing.TB
+	url    string
+	api    *httpapi.API
+	store  *store.Store
+	auth   *auth.Auth
+	bridge *bridge.Bridge
+	// bridgeConfig is what the bridge was made with.
+	bridgeConfig bridge.Config
+	log          *buffer
+	tokens       map[string]string // by user
+	refresh      map[string]string
+	client       *http.Client
 }
+
+// databases are where the stores of envs are, by the store.
+var databases sync.Map
 
 // buffer is a log that tests can read.
 type buffer struct {
@@ -72,7 +80,12 @@ type option func(*httpapi.Config, *bridge.Config)
 
 func newEnv(tb testing.TB, options ...option) *env {
 	tb.Helper()
-	s := storetest.Open(tb)
+	where := storetest.Options(tb)
+	s, err := store.Open(tb.Context(), where)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = s.Close() })
+	databases.Store(s, where)
+	tb.Cleanup(func() { databases.Delete(s) })
 	key, err := vault.GenerateKey()
 	require.NoError(tb, err)
 	keys, err := vault.New(vault.NewSecret(key))
@@ -84,19 +97,29 @@ func newEnv(tb testing.TB, options ...option) *env {
 	own := mappings.New(standard.Set(), standard.Source)
 	bc := bridge.Config{Source: systems.Source(s, keys, own), Openers: systems.Openers(guard, nil), Mappings: own.Standard(), Cache: kept, Logger: log, Breaker: breaker.Settings{}}
 	hc := httpapi.Config{Store: s, Vault: keys, Guard: guard, Mappings: own, Log: log, Name: "BridgeCore API", Version: "test", Environment: "development"}
+	reports, err := shelf.New(shelf.Config{Dir: tb.TempDir(), Key: []byte("canary-reports-key"), Life: time.Hour})
+	require.NoError(tb, err)
+	hc.Reports = reports
 	hc.Auth = auth.New(s, auth.Config{Key: vault.NewSecret("canary-signing-key-0123456789abcdef")})
 	for _, o := range options {
 		o(&hc, &bc)
 	}
+	if hc.Live == nil {
+		hc.Live, err = live.New(live.Config{Log: log})
+		require.NoError(tb, err)
+	}
+	bc.Observer = observing(bc.Observer, hc.Live)
 	b, err := bridge.New(bc)
 	require.NoError(tb, err)
+	hc.Live.Use(b)
 	hc.Bridge = b
-	e := &env{t: tb, store: s, auth: hc.Auth, bridge: b, log: logs, tokens: map[string]string{}, refresh: map[string]string{}}
+	e := &env{t: tb, store: s, auth: hc.Auth, bridge: b, bridgeConfig: bc, log: logs, tokens: map[string]string{}, refresh: map[string]string{}}
 	e.api = httpapi.New(hc)
 	srv := httptest.NewServer(e.api)
 	e.url = srv.URL
 	e.client = srv.Client()
 	tb.Cleanup(func() {
+		_ = hc.Live.Close()
 		srv.Close()
 		_ = b.Close()
 		_ = kept.Close()
@@ -105,6 +128,36 @@ func newEnv(tb testing.TB, options ...option) *env {
 	e.user("clerk", "acme", store.Plain)
 	e.user("rival", "rivals", store.Admin)
 	return e
+}
+
+// second is another server over the same database, with a hub of its own.
+func (e *env) second(hub *live.Hub) *env {
+	e.t.Helper()
+	c := e.api.Config
+	bc := e.bridgeConfig
+	bc.Observer = hub
+	b, err := bridge.New(bc)
+	require.NoError(e.t, err)
+	hub.Use(b)
+	c.Bridge, c.Live = b, hub
+	other := *e
+	other.api, other.bridge = httpapi.New(c), b
+	srv := httptest.NewServer(other.api)
+	other.url, other.client = srv.URL, srv.Client()
+	e.t.Cleanup(func() {
+		_ = hub.Close()
+		srv.Close()
+		_ = b.Close()
+	})
+	return &other
+}
+
+// observing adds the hub to whoever else observes.
+func observing(o bridge.Observer, hub *live.Hub) bridge.Observer {
+	if o == nil {
+		return hub
+	}
+	return bridge.Observers{o, hub}
 }
 
 func newCache(tb testing.TB) *cache.Cache {
@@ -171,7 +224,9 @@ func (e *env) do(req *http.Request) answer {
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
 	require.NoError(e.t, err)
-	return answer{e.t, res.StatusCode, res.Header, b}
+	a := answer{e.t, res.StatusCode, res.Header, b}
+	e.check(req, a)
+	return a
 }
 
 // json decodes the body.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -16,7 +17,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 
+	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/telemetry"
 )
@@ -31,9 +34,10 @@ type call struct {
 	remote    string // the address at the other end, without the port
 	start     time.Time
 	identity  *auth.Identity // nil before the token was checked
-	route     string         // the template of the path, "" where none matched
-	err       error          // for the log
-	code      string         // of the problem that is answered, "" for none
+	span      trace.Span
+	route     string // the template of the path, "" where none matched
+	err       error  // for the log
+	code      string // of the problem that is answered, "" for none
 
 	auditing Auditing
 	request  *http.Request
@@ -41,10 +45,15 @@ type call struct {
 	recorded bool
 	mute     bool // the answer was replaced: what is written of the old one goes nowhere
 
+	ended  time.Duration // when it became a live connection, after start; 0 for not
 	status int
 	bytes  int64
 	begun  bool
 	header [2]string // the values of X-Request-Id and X-Response-Time
+	limits [5]string // those of limitHeaders
+	// goodUntil is when an answer that is kept under an idempotency key is worth
+	// nothing any more; zero for as long as all are kept.
+	goodUntil time.Time
 }
 
 type callKey struct{}
@@ -90,6 +99,16 @@ func (d *deadlined) Deadline() (time.Time, bool) {
 		return at, true
 	}
 	return d.at, true
+}
+
+// extend gives a request more time. It must come before anybody waits for it.
+func (c *call) extend(d time.Duration) {
+	c.at = c.start.Add(d)
+	control := http.NewResponseController(c.ResponseWriter)
+	// Where there is no connection, as in tests of handlers, there is no
+	// deadline either.
+	_ = control.SetReadDeadline(c.at)
+	_ = control.SetWriteDeadline(c.at.Add(30 * time.Second))
 }
 
 func (d *deadlined) timer() *timed {
@@ -175,6 +194,20 @@ func (c *call) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// upgraded says that the answer is a live connection from now on, which lasts
+// as long as it likes.
+func (c *call) upgraded() {
+	c.begun, c.ended = true, time.Since(c.start)
+}
+
+// took is how long the answer took; of a live connection, until it began.
+func (c *call) took() time.Duration {
+	if c.ended > 0 {
+		return c.ended
+	}
+	return time.Since(c.start)
+}
+
 // frame surrounds every request: it gives it an id and a deadline, catches
 // panics, and writes a line to the log.
 type frame struct {
@@ -184,15 +217,28 @@ type frame struct {
 	trusted []netip.Prefix // proxies
 	metrics *telemetry.Metrics
 	audit   Auditing
+	// What follows may be nil.
+	traces   *telemetry.Traces
+	failures *telemetry.Failures
+	manners  []header // that every answer has, unless its handler says otherwise
 }
 
 func (f *frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{ResponseWriter: w, requestID: requestID(r), remote: remoteOf(r, f.trusted), start: time.Now(), auditing: f.audit, request: r}
-	c.parent, c.at = r.Context(), c.start.Add(f.timeout)
+	c.parent, c.span = f.traces.Serve(r)
+	c.at = c.start.Add(f.timeout)
 	defer c.end()
 	c.header[0] = c.requestID
-	w.Header()["X-Request-Id"] = c.header[0:1:1]
+	h := w.Header()
+	h["X-Request-Id"] = c.header[0:1:1]
+	for _, m := range f.manners {
+		h[m.name] = m.value
+	}
 	r = r.WithContext(c) //nolint:contextcheck // it inherits r's
+	if r.Method == http.MethodHead {
+		// The same as GET; net/http leaves the body out.
+		r.Method = http.MethodGet
+	}
 	defer f.logged(c, r)
 	defer func() {
 		cause := recover()
@@ -204,7 +250,7 @@ func (f *frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		begun := c.begun
 		p := statusProblem(http.StatusInternalServerError)
-		p.cause = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+		p.cause = caught(cause)
 		writeProblem(c, r, p)
 		if begun {
 			// The answer is broken off: close the connection, so that the
@@ -214,14 +260,19 @@ func (f *frame) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	f.next.ServeHTTP(c, r)
 	if !c.begun {
-		c.WriteHeader(http.StatusOK)
+		c.WriteHeader(http.StatusOK) //nolint:contextcheck // a change is recorded though its caller left
 	}
 }
 
 func (f *frame) logged(c *call, r *http.Request) {
 	c.recordRead() //nolint:contextcheck // an entry is written though its caller left
+	method := c.request.Method
 	if f.metrics != nil {
-		f.metrics.Request(r.Method, c.route, c.status, time.Since(c.start))
+		f.metrics.Request(method, c.route, c.status, c.took())
+	}
+	telemetry.Served(c.span, c.request, c.route, c.status, c.code)
+	if f.failures != nil && c.failed() {
+		f.failures.Report(c, c.failure()) //nolint:contextcheck // it is the request's
 	}
 	level := slog.LevelInfo
 	switch {
@@ -238,7 +289,7 @@ func (f *frame) logged(c *call, r *http.Request) {
 	}
 	attrs := [10]slog.Attr{
 		slog.String("request_id", c.requestID),
-		slog.String("method", r.Method),
+		slog.String("method", method),
 		slog.String("route", c.route),
 		slog.String("path", r.URL.EscapedPath()),
 		slog.Int("status", c.status),
@@ -256,6 +307,51 @@ func (f *frame) logged(c *call, r *http.Request) {
 		n++
 	}
 	f.log.LogAttrs(ctx, level, "request", attrs[:n]...)
+}
+
+// thrown is a panic as an error.
+type thrown struct {
+	cause any
+	stack []byte
+	at    []uintptr
+}
+
+// caught is what was thrown, for the goroutine that recovers.
+func caught(cause any) *thrown {
+	at := make([]uintptr, 64)
+	return &thrown{cause, debug.Stack(), at[:runtime.Callers(3, at)]}
+}
+
+func (t *thrown) Error() string { return fmt.Sprintf("panic: %v\n%s", t.cause, t.stack) }
+
+// StackTrace is where it was thrown, for whoever reports it.
+func (t *thrown) StackTrace() []uintptr { return t.at }
+
+// failed reports whether the server did something wrong by itself. A panic may
+// come when the answer has long begun; a system that failed by itself has a
+// name of its own for that.
+func (c *call) failed() bool {
+	if _, ok := errors.AsType[*thrown](c.err); ok {
+		return true
+	}
+	e, ok := errors.AsType[*adapter.Error](c.err)
+	return c.status == http.StatusInternalServerError && (!ok || e.Native == "")
+}
+
+// failure is what there is to report of a request that failed by the server's
+// own fault.
+func (c *call) failure() telemetry.Failure {
+	what := telemetry.Failure{Err: c.err, Request: c.request, Route: c.route, RequestID: c.requestID, Status: c.status, Code: c.code}
+	if t, ok := errors.AsType[*thrown](c.err); ok {
+		what.Err, what.Panic = t, t.cause
+	}
+	if what.Err == nil {
+		what.Err = errors.New(c.code)
+	}
+	if c.identity != nil {
+		what.User, what.Tenant, what.Username = c.identity.UserID, c.identity.TenantID, c.identity.Username
+	}
+	return what
 }
 
 // explain gives the whole chain of an error: messages for callers leave the

@@ -151,3 +151,11 @@ func TestCORS(t *testing.T) {
 	a = e.send("", "GET", "/health", "", "Origin", "https://evil.example.com")
 	assert.Empty(t, a.header.Get("Access-Control-Allow-Origin"))
 }
+
+// Names of all kinds may hold a character that no database takes.
+func TestNamesThatNothingHas(t *testing.T) {
+	e := newEnv(t)
+	e.send("", "POST", "/api/v1/auth/login", `{"username":"adm\u0000in","password":"x"}`).problem(401, "invalid_credentials")
+	e.send("clerk", "GET", "/api/v1/systems/a%00b", "").problem(404, "not_found")
+	assert.Empty(t, e.send("admin", "GET", "/api/v1/audit?user=a%00b", "").ok(200)["entries"])
+}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v5"
 
 	"github.com/bridgecore/bridgecore/adapter"
@@ -26,6 +27,14 @@ const (
 	maxKept = 4 << 20
 )
 
+func keyParameter() *huma.Param {
+	most := 255
+	return &huma.Param{
+		Name: idempotencyHeader, In: "header", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}, Example: "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+		Description: "The same request again under the same key is not done again: it gets the first one's answer.",
+	}
+}
+
 // idempotent makes a request that carries an Idempotency-Key happen once: the
 // same request again gets the first one's answer. A key belongs to its user.
 func (a *API) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
@@ -38,6 +47,9 @@ func (a *API) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 		if len(key) > 255 || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			return invalid(idempotencyHeader, "must be 1 to 255 visible characters of ASCII, such as a UUID")
 		}
+		if a.forms[r.Method+" "+c.Path()] {
+			return next(c) // its handler reads the form first, see onlyOnce
+		}
 		if err := a.identify(c, false); err != nil {
 			return err
 		}
@@ -46,23 +58,33 @@ func (a *API) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-		who := callFrom(r.Context())
-		claim := store.KeptAnswer{UserID: who.identity.UserID, Key: key, Fingerprint: fingerprint(r, body), ExpiresAt: time.Now().Add(keyLife)}
-		kept, ours, err := a.Store.ClaimKey(r.Context(), claim)
-		if err != nil {
-			return err
-		}
-		if !ours {
-			return a.replay(c, kept, claim.Fingerprint)
-		}
-		return a.once(c, next, claim)
+		return a.onlyOnce(c, fingerprint(r, body), next)
 	}
+}
+
+// onlyOnce runs a request, which is told apart from others by its print, unless
+// its key says that it ran before. Without a key it always runs.
+func (a *API) onlyOnce(c *echo.Context, print string, next echo.HandlerFunc) error {
+	r := c.Request()
+	key := r.Header.Get(idempotencyHeader)
+	if key == "" {
+		return next(c)
+	}
+	claim := store.KeptAnswer{UserID: callFrom(r.Context()).identity.UserID, Key: key, Fingerprint: print}
+	kept, ours, err := a.Store.ClaimKey(r.Context(), claim, keyLife)
+	if err != nil {
+		return err
+	}
+	if !ours {
+		return a.replay(c, kept, claim.Fingerprint)
+	}
+	return a.once(c, next, kept)
 }
 
 // fingerprint tells requests apart.
 func fingerprint(r *http.Request, body []byte) string {
 	h := sha256.New()
-	for _, s := range []string{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, r.Header.Get(versionHeader), r.Header.Get("If-Match")} {
+	for _, s := range []string{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, r.Header.Get(versionHeader), r.Header.Get("If-Match"), r.Header.Get("If-None-Match")} {
 		_, _ = io.WriteString(h, s)
 		h.Write([]byte{0})
 	}
@@ -75,7 +97,7 @@ func (a *API) replay(c *echo.Context, kept store.KeptAnswer, asked string) error
 	switch {
 	case kept.Fingerprint != asked:
 		return invalid(idempotencyHeader, "was used for another request; take a new key for each")
-	case !kept.Done && time.Since(kept.CreatedAt) > a.Timeout+time.Minute:
+	case !kept.Done && kept.Age > a.timeoutOf(c)+time.Minute:
 		return &adapter.Error{
 			Code: adapter.UnknownOutcome, Field: idempotencyHeader,
 			Message: "the first request with this key was broken off: it may have happened; look before you repeat it under a new key",
@@ -134,6 +156,10 @@ func (a *API) once(c *echo.Context, next echo.HandlerFunc, claim store.KeptAnswe
 			headers[name] = v
 		}
 	}
+	if until := callFrom(ctx).goodUntil; !until.IsZero() && until.Before(claim.ExpiresAt) {
+		// Then the same request is done again.
+		claim.ExpiresAt = until
+	}
 	text, _ := json.Marshal(headers) // texts
 	claim.Status, claim.Headers, claim.Body = rec.status, string(text), rec.body.String()
 	if err := a.Store.KeepAnswer(ctx, claim); err != nil {
@@ -174,7 +200,7 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 // request may go better: it is not to be kept.
 func (r *recorder) tryAgain() bool {
 	switch r.status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable,
+	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusGone, http.StatusTooManyRequests, http.StatusServiceUnavailable,
 		http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusConflict:
 		return true
 	}

@@ -39,12 +39,16 @@ func (a *API) limited(c *call, class limit.Class) error {
 	r := a.Limits.Limiter.Take(c, key+" "+string(class), perMinute)
 	h := c.Header()
 	limit, remaining := strconv.Itoa(r.Limit), strconv.Itoa(r.Remaining)
+	quoted := `"` + string(class) + `"`
 	// The draft of the IETF, and what everybody had before it.
-	h["Ratelimit-Policy"] = []string{fmt.Sprintf(`"%s";q=%s;w=60`, class, limit)}
-	h["Ratelimit"] = []string{fmt.Sprintf(`"%s";r=%s;t=%d`, class, remaining, seconds(r.Reset))}
-	h["X-Ratelimit-Limit"] = []string{limit}
-	h["X-Ratelimit-Remaining"] = []string{remaining}
-	h["X-Ratelimit-Reset"] = []string{strconv.FormatInt(time.Now().Add(r.Reset).Unix(), 10)}
+	for i, line := range [...]string{
+		quoted + ";q=" + limit + ";w=60",
+		quoted + ";r=" + remaining + ";t=" + strconv.Itoa(seconds(r.Reset)),
+		limit, remaining, strconv.FormatInt(time.Now().Add(r.Reset).Unix(), 10),
+	} {
+		c.limits[i] = line
+		h[limitHeaders[i]] = c.limits[i : i+1 : i+1]
+	}
 	if r.Allowed {
 		return nil
 	}
@@ -52,6 +56,9 @@ func (a *API) limited(c *call, class limit.Class) error {
 	p.retryAfter(r.Retry)
 	return p
 }
+
+// limitHeaders are the headers that tell of limits, in the canonical form.
+var limitHeaders = [...]string{"Ratelimit-Policy", "Ratelimit", "X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"}
 
 // seconds rounds up to whole seconds.
 func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
@@ -69,7 +76,7 @@ func classOf(e bridge.Effect) limit.Class {
 }
 
 // crudClasses are the classes of the actions of /crud.
-var crudClasses = map[string]limit.Class{"create": limit.Write, "update": limit.Write, "read": limit.Read, "delete": limit.Delete}
+var crudClasses = map[string]limit.Class{"create": limit.Write, "update": limit.Write, "read": limit.Read, "delete": limit.Delete, "upsert": limit.Write}
 
 // remoteOf is the address of the client: that at the other end of the
 // connection or, if that is a proxy that is trusted, the one it tells. The

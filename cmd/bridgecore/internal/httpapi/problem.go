@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +44,14 @@ var statuses = map[adapter.Code]int{
 	adapter.Internal:           http.StatusInternalServerError,
 }
 
+// tenantStatuses are the answers to the users of tenants that may not use the
+// server.
+var tenantStatuses = map[*auth.TenantError]int{
+	auth.ErrTrialExpired:    http.StatusPaymentRequired,
+	auth.ErrTenantSuspended: http.StatusForbidden,
+	auth.ErrTenantDeleted:   http.StatusGone,
+}
+
 // statusClientClosed is what nginx logs for a client that went away; nobody
 // receives it.
 const statusClientClosed = 499
@@ -58,30 +67,34 @@ const (
 	codeTooLarge           = "payload_too_large"
 	codeUnsupportedMedia   = "unsupported_media_type"
 	codeRequestTimeout     = "request_timeout"
+	codeRange              = "range_not_satisfiable"
 	codeClientDisconnected = "canceled"
 )
 
 // defaults name the type and the code of a status where nothing more is known.
 var defaults = map[int]struct{ kind, code string }{
-	http.StatusBadRequest:            {"BadRequest", codeBadRequest},
-	http.StatusUnauthorized:          {"Unauthorized", auth.ErrTokenInvalid.Code},
-	http.StatusForbidden:             {"Forbidden", string(adapter.PermissionDenied)},
-	http.StatusNotFound:              {"NotFound", string(adapter.NotFound)},
-	http.StatusMethodNotAllowed:      {"MethodNotAllowed", codeMethodNotAllowed},
-	http.StatusNotAcceptable:         {"NotAcceptable", codeNotAcceptable},
-	http.StatusRequestTimeout:        {"RequestTimeout", codeRequestTimeout},
-	http.StatusConflict:              {"Conflict", string(adapter.Conflict)},
-	http.StatusPreconditionFailed:    {"PreconditionFailed", string(adapter.PreconditionFailed)},
-	http.StatusRequestEntityTooLarge: {"PayloadTooLarge", codeTooLarge},
-	http.StatusUnsupportedMediaType:  {"UnsupportedMediaType", codeUnsupportedMedia},
-	http.StatusUnprocessableEntity:   {"ValidationError", string(adapter.InvalidArgument)},
-	http.StatusTooManyRequests:       {"RateLimitExceeded", string(adapter.RateLimited)},
-	statusClientClosed:               {"ClientClosedRequest", codeClientDisconnected},
-	http.StatusInternalServerError:   {"InternalServerError", string(adapter.Internal)},
-	http.StatusNotImplemented:        {"NotImplemented", string(adapter.Unsupported)},
-	http.StatusBadGateway:            {"BadGateway", string(adapter.Unavailable)},
-	http.StatusServiceUnavailable:    {"ServiceUnavailable", string(adapter.Unavailable)},
-	http.StatusGatewayTimeout:        {"GatewayTimeout", string(adapter.Timeout)},
+	http.StatusBadRequest:                   {"BadRequest", codeBadRequest},
+	http.StatusUnauthorized:                 {"Unauthorized", auth.ErrTokenInvalid.Code},
+	http.StatusPaymentRequired:              {"PaymentRequired", auth.ErrTrialExpired.Code},
+	http.StatusGone:                         {"Gone", auth.ErrTenantDeleted.Code},
+	http.StatusForbidden:                    {"Forbidden", string(adapter.PermissionDenied)},
+	http.StatusNotFound:                     {"NotFound", string(adapter.NotFound)},
+	http.StatusMethodNotAllowed:             {"MethodNotAllowed", codeMethodNotAllowed},
+	http.StatusNotAcceptable:                {"NotAcceptable", codeNotAcceptable},
+	http.StatusRequestTimeout:               {"RequestTimeout", codeRequestTimeout},
+	http.StatusConflict:                     {"Conflict", string(adapter.Conflict)},
+	http.StatusPreconditionFailed:           {"PreconditionFailed", string(adapter.PreconditionFailed)},
+	http.StatusRequestEntityTooLarge:        {"PayloadTooLarge", codeTooLarge},
+	http.StatusUnsupportedMediaType:         {"UnsupportedMediaType", codeUnsupportedMedia},
+	http.StatusRequestedRangeNotSatisfiable: {"RangeNotSatisfiable", codeRange},
+	http.StatusUnprocessableEntity:          {"ValidationError", string(adapter.InvalidArgument)},
+	http.StatusTooManyRequests:              {"RateLimitExceeded", string(adapter.RateLimited)},
+	statusClientClosed:                      {"ClientClosedRequest", codeClientDisconnected},
+	http.StatusInternalServerError:          {"InternalServerError", string(adapter.Internal)},
+	http.StatusNotImplemented:               {"NotImplemented", string(adapter.Unsupported)},
+	http.StatusBadGateway:                   {"BadGateway", string(adapter.Unavailable)},
+	http.StatusServiceUnavailable:           {"ServiceUnavailable", string(adapter.Unavailable)},
+	http.StatusGatewayTimeout:               {"GatewayTimeout", string(adapter.Timeout)},
 }
 
 // Problem is the body of every error: RFC 9457's members, and beside them
@@ -123,6 +136,9 @@ func (p *Problem) Error() string { return p.Detail }
 // Unwrap returns what caused it, for the log.
 func (p *Problem) Unwrap() error { return p.cause }
 
+// problemType is the type of every error's body.
+const problemType = "application/problem+json"
+
 // GetStatus is for huma.
 func (p *Problem) GetStatus() int { return p.Status }
 
@@ -133,7 +149,7 @@ func (p *Problem) StatusCode() int { return p.Status }
 func (p *Problem) GetHeaders() http.Header { return p.headers }
 
 // ContentType is for huma.
-func (p *Problem) ContentType(string) string { return "application/problem+json" }
+func (p *Problem) ContentType(string) string { return problemType }
 
 // newProblem makes a problem of a status; code "" is the status's own.
 func newProblem(status int, code, message string, details ...ProblemDetail) *Problem {
@@ -192,6 +208,9 @@ func knownProblem(err error) *Problem {
 		p := newProblem(http.StatusUnauthorized, codeBadCredentials, err.Error())
 		p.headers.Set("WWW-Authenticate", `Bearer realm="bridgecore"`)
 		return p
+	}
+	if e, ok := errors.AsType[*auth.TenantError](err); ok {
+		return newProblem(tenantStatuses[e], e.Code, e.Message)
 	}
 	if e, ok := errors.AsType[*adapter.Error](err); ok {
 		return adapterProblem(e)
@@ -257,34 +276,32 @@ func statusProblem(status int) *Problem {
 	return newProblem(status, "", message)
 }
 
+func fileTooLarge(limit int64) *Problem {
+	return newProblem(http.StatusRequestEntityTooLarge, "", fmt.Sprintf("the file is larger than the limit of %d bytes", limit))
+}
+
 func tooLarge(limit int64) *Problem {
 	return newProblem(http.StatusRequestEntityTooLarge, "", fmt.Sprintf("the body is larger than the limit of %d bytes", limit))
 }
 
-// wordsFor are the words in the language that a request asks for: by ?lang= or
-// Accept-Language.
-func wordsFor(r *http.Request) *i18n.Words {
-	lang := ""
-	if strings.Contains(r.URL.RawQuery, "lang=") {
-		lang = r.URL.Query().Get("lang")
-	}
-	return i18n.For(lang, r.Header.Get("Accept-Language"))
-}
-
 // translate puts what the code means in the caller's language before what went
-// wrong. That stays as it is: it may be the system's own text, which programs
-// look into.
+// wrong. That is translated too where it is the server's own phrase; a system's
+// own text, which programs look into, stays as it is.
 func (p *Problem) translate(w *i18n.Words) {
 	if w.Language == "en" {
 		return
 	}
-	key := "error_" + p.Info.Code
+	key := errorKey + p.Info.Code
 	if !w.Has(key) {
 		return
 	}
 	text := w.T(key)
 	if !p.generic() {
-		text += ": " + p.Detail
+		text += ": " + p.said(w)
+	}
+	p.Info.Details = slices.Clone(p.Info.Details)
+	for i := range p.Info.Details {
+		p.Info.Details[i].Message = w.Say(p.Info.Details[i].Message)
 	}
 	p.Detail, p.Message, p.Info.Message = text, text, text
 	if p.headers == nil {
@@ -292,6 +309,47 @@ func (p *Problem) translate(w *i18n.Words) {
 	}
 	p.headers.Set("Content-Language", w.Language)
 }
+
+// of fills in what a problem says of its request.
+func (p *Problem) of(c *call) *Problem {
+	p.Instance, p.Info.RequestID = c.request.URL.EscapedPath(), c.requestID
+	p.translate(wordsFor(c.request))
+	c.err, c.code = p.cause, p.Info.Code
+	return p
+}
+
+// said is the detail in the language of the words.
+func (p *Problem) said(w *i18n.Words) string {
+	details := p.Info.Details
+	if len(details) == 0 {
+		return w.Say(p.Detail)
+	}
+	where, what, found := strings.Cut(p.Detail, ": ")
+	if found && strings.HasPrefix(where, "operations[") {
+		inner := *p
+		inner.Detail = what
+		inner.Info.Details = slices.Clone(details)
+		if inner.Info.Details[0].Field == where {
+			inner.Info.Details = nil
+		} else {
+			inner.Info.Details[0].Field = strings.TrimPrefix(details[0].Field, where+".")
+		}
+		return where + ": " + inner.said(w)
+	}
+	first := details[0]
+	said := w.Say(first.Message)
+	switch rest, about := strings.CutPrefix(p.Detail, first.Field+": "+first.Message); {
+	case !about:
+		return w.Say(p.Detail)
+	case rest == "":
+		return first.Field + ": " + said
+	default:
+		return first.Field + ": " + said + " " + w.N(moreDetails, len(details)-1)
+	}
+}
+
+// moreDetails is the message that there are more.
+const moreDetails = "more_details"
 
 // generic reports whether the message says no more than the code.
 func (p *Problem) generic() bool {
@@ -318,7 +376,7 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	for name, values := range p.headers {
 		h[name] = values
 	}
-	h.Set("Content-Type", "application/problem+json")
+	h.Set("Content-Type", problemType)
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(p.Status)
 	if r.Method != http.MethodHead {
@@ -338,7 +396,11 @@ func init() {
 		}
 		u := ctx.URL()
 		p.Instance = u.EscapedPath()
-		p.translate(i18n.For(ctx.Query("lang"), ctx.Header("Accept-Language")))
+		var id *auth.Identity
+		if c := callFrom(ctx.Context()); c != nil {
+			id = c.identity
+		}
+		p.translate(i18n.For(preferences(ctx.Query("lang"), ctx.Header("Accept-Language"), id)...))
 		if c := callFrom(ctx.Context()); c != nil {
 			p.Info.RequestID = c.requestID
 			c.err, c.code = p.cause, p.Info.Code
@@ -370,7 +432,7 @@ func humaProblem(status int, message string, errs []error) *Problem {
 	if len(details) > 0 {
 		message = details[0].Field + ": " + details[0].Message
 		if n := len(details) - 1; n > 0 {
-			message += fmt.Sprintf(" (and %d more, see details)", n)
+			message += " " + i18n.For().N(moreDetails, n)
 		}
 	}
 	return newProblem(status, "", message, details...)

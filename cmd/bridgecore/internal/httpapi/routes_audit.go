@@ -49,7 +49,7 @@ type auditEntry struct {
 
 func (a *API) registerAudit() {
 	register(a, route{
-		id: "audit", method: http.MethodGet, path: "/api/v1/audit", tag: "Audit", admin: true,
+		id: "listAuditEntries", method: http.MethodGet, path: "/api/v1/audit", tag: "Audit", admin: true,
 		summary: "Who did what",
 		description: "The tenant's log, the newest entries first. Everything that may change something is recorded before it is acknowledged, " +
 			"logins and refusals too; reads only where the server is configured so. Entries form a chain of hashes: `bridgecore audit verify` checks it.",

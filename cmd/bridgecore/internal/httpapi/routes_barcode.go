@@ -19,7 +19,9 @@ type barcodeInput struct {
 	SystemID string `query:"system_id" required:"true" maxLength:"255" doc:"The system" example:"odoo_main"`
 }
 
-type lookupOutput struct {
+// LookupOutput is what a code was found to be. It is exported because huma looks
+// into exported embedded structs alone.
+type LookupOutput struct {
 	Success bool            `json:"success" doc:"Always true"`
 	Product *bridge.Product `json:"product" doc:"The product; null where the code is a location's"`
 	Found   foundBarcode    `json:"found" doc:"What else the code says"`
@@ -43,7 +45,7 @@ type scanInput struct {
 }
 
 type scanOutput struct {
-	lookupOutput
+	LookupOutput
 	Action       string   `json:"action" example:"inventory_check"`
 	AvailableQty *float64 `json:"available_qty,omitempty" doc:"inventory_check: units on hand"`
 	InStock      *bool    `json:"in_stock,omitempty" doc:"inventory_check: whether that is enough"`
@@ -84,12 +86,12 @@ func (a *API) registerBarcode() {
 		description: "Looks for a product, a packaging, a lot or serial number, a location, in this order. A UPC-A is found as the EAN-13 that it is, " +
 			"and the other way round; a GS1 code by its product's number, with lot, expiry and quantity. 404 says what is wrong with the code, such as its check digit.",
 		errors: failures,
-	}, func(ctx context.Context, in *barcodeInput) (*body[lookupOutput], error) {
+	}, func(ctx context.Context, in *barcodeInput) (*body[LookupOutput], error) {
 		out, err := a.lookup(ctx, in.SystemID, in.Barcode)
 		if err != nil {
 			return nil, err
 		}
-		return &body[lookupOutput]{*out}, nil
+		return &body[LookupOutput]{*out}, nil
 	})
 	register(a, route{
 		id: "scanBarcode", method: http.MethodPost, path: "/api/v1/barcode/scan", tag: tag, class: limit.Read, reads: true,
@@ -100,7 +102,7 @@ func (a *API) registerBarcode() {
 		if err != nil {
 			return nil, err
 		}
-		out := scanOutput{lookupOutput: *got, Action: in.Body.Action}
+		out := scanOutput{LookupOutput: *got, Action: in.Body.Action}
 		if out.Action == "" {
 			out.Action = "lookup"
 		}
@@ -118,7 +120,7 @@ func (a *API) registerBarcode() {
 		id: "searchProducts", method: http.MethodGet, path: "/api/v1/barcode/search", tag: tag, class: limit.Read,
 		summary: "Find products", description: "By a part of the name, the reference or the barcode.", errors: failures,
 	}, func(ctx context.Context, in *productSearchInput) (*body[productSearchOutput], error) {
-		sys, err := a.system(ctx, in.SystemID)
+		sys, err := a.translated(ctx, in.SystemID)
 		if err != nil {
 			return nil, err
 		}
@@ -133,11 +135,11 @@ func (a *API) registerBarcode() {
 		summary: "Draw a barcode", description: "As a picture for a label.", errors: []int{422},
 	})
 	op.Responses = map[string]*huma.Response{"200": {Description: "The picture", Content: map[string]*huma.MediaType{"image/png": {}, "image/svg+xml": {}}}}
-	huma.Register(a.huma, op, func(_ context.Context, in *drawInput) (*picture, error) { return drawn(in) })
+	huma.Register(a.huma, op, saying(func(_ context.Context, in *drawInput) (*picture, error) { return drawn(in) }))
 }
 
 // wanted is how many units an inventory check is about.
-func wanted(given float64, got *lookupOutput) float64 {
+func wanted(given float64, got *LookupOutput) float64 {
 	if given > 0 {
 		return given
 	}
@@ -149,8 +151,8 @@ func wanted(given float64, got *lookupOutput) float64 {
 	return 1
 }
 
-func (a *API) lookup(ctx context.Context, systemID, text string) (*lookupOutput, error) {
-	sys, err := a.system(ctx, systemID)
+func (a *API) lookup(ctx context.Context, systemID, text string) (*LookupOutput, error) {
+	sys, err := a.translated(ctx, systemID)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +160,7 @@ func (a *API) lookup(ctx context.Context, systemID, text string) (*lookupOutput,
 	if err != nil {
 		return nil, err
 	}
-	out := &lookupOutput{Success: true, Product: got.Product, Code: got.Code, Found: foundBarcode{Packaging: got.Packaging, Lot: got.Lot, Location: got.Location}}
+	out := &LookupOutput{Success: true, Product: got.Product, Code: got.Code, Found: foundBarcode{Packaging: got.Packaging, Lot: got.Lot, Location: got.Location}}
 	if got.Quantity != "" {
 		out.Found.Quantity = got.Quantity
 	}

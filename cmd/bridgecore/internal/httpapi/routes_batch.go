@@ -12,17 +12,22 @@ import (
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/bridge"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/i18n"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 )
 
-// maxOperations is how many operations a batch may have.
-const maxOperations = 1000
+// How many operations a batch may have, while the caller waits and otherwise.
+const (
+	maxOperations      = 1000
+	maxAsyncOperations = 10_000
+)
 
 // batchRequest is the body of /batch/execute.
 type batchRequest struct {
 	SystemID    string            `json:"system_id,omitempty" doc:"The system, where an operation names no other" example:"odoo_main"`
-	Operations  []json.RawMessage `json:"operations" doc:"What to do, in this order: 1000 operations at most"`
+	Operations  []json.RawMessage `json:"operations" doc:"What to do, in this order: 1000 operations at most, 10000 with async"`
 	StopOnError bool              `json:"stop_on_error,omitempty" doc:"Try nothing after the first operation that fails. What was done stays done: a batch is no transaction"`
+	Async       bool              `json:"async,omitempty" doc:"Answer 202 at once and do it in the background: see /operations. A batch may then have 10000 operations"`
 
 	Universal
 }
@@ -32,18 +37,21 @@ type batchRequest struct {
 // that of /odoo/{operation}.
 type batchOperation struct {
 	SystemID  string          `json:"system_id,omitempty" doc:"The system, if not the batch's"`
-	Action    string          `json:"action,omitempty" enum:"create,read,update,delete" doc:"What to do, with the members that /crud takes for it"`
+	Action    string          `json:"action,omitempty" enum:"create,read,update,delete,upsert" doc:"What to do, with the members that /crud takes for it"`
 	Operation string          `json:"operation,omitempty" doc:"Instead of action: an Odoo operation such as search_read or call_kw, with the members that /odoo/{operation} takes"`
 	Model     string          `json:"model" doc:"The model" example:"res.partner"`
-	Data      json.RawMessage `json:"data,omitempty" doc:"create, update: values by field"`
+	Data      json.RawMessage `json:"data,omitempty" doc:"create, update, upsert: values by field"`
+	Key       string          `json:"key,omitempty" doc:"upsert: what the record is found by"`
+	KeyValue  string          `json:"key_value,omitempty" doc:"upsert: the value of key"`
 	RecordID  adapter.ID      `json:"record_id,omitzero" doc:"update, delete: the record's id"`
+	IfMatch   string          `json:"if_match,omitempty" doc:"update, delete, write, unlink: the etag that the record must still have"`
 }
 
 type batchOutput struct {
 	Success    bool          `json:"success" doc:"Whether all operations succeeded"`
 	Total      int           `json:"total" doc:"Operations in the request" example:"2"`
 	Successful int           `json:"successful" example:"2"`
-	Succeeded  int           `json:"succeeded" doc:"The same as successful, for older clients" example:"2"`
+	Succeeded  int           `json:"succeeded" doc:"The same as successful, for older clients" deprecated:"true" example:"2"`
 	Failed     int           `json:"failed" example:"0"`
 	Skipped    int           `json:"skipped,omitempty" doc:"Operations that were not tried"`
 	Results    []batchResult `json:"results" nullable:"false" doc:"One for each operation, in the order of the request"`
@@ -54,14 +62,16 @@ type batchResult struct {
 	Action     string            `json:"action" doc:"The action, or the operation" example:"create"`
 	Model      string            `json:"model" example:"res.partner"`
 	SystemID   string            `json:"system_id,omitempty" doc:"The system, if not the batch's"`
-	RecordID   adapter.ID        `json:"record_id,omitzero" doc:"create, update, delete: the record"`
-	Data       any               `json:"data,omitempty" doc:"create, update: the id and the values that were sent. read: the records. An operation: its result"`
+	RecordID   adapter.ID        `json:"record_id,omitzero" doc:"create, update, delete, upsert: the record"`
+	Created    *bool             `json:"created,omitempty" doc:"upsert: whether the record was created"`
+	Data       any               `json:"data,omitempty" doc:"create, update, upsert: the id and the values that were sent. read: the records. An operation: its result"`
 	Message    string            `json:"message,omitempty"`
 	Skipped    bool              `json:"skipped,omitempty" doc:"It was not tried"`
 	Error      *ProblemInfo      `json:"error,omitempty"`
 	Truncated  bool              `json:"truncated,omitempty"`
 	NextCursor string            `json:"next_cursor,omitempty"`
 	Warnings   []adapter.Warning `json:"warnings,omitempty"`
+	ETag       string            `json:"etag,omitempty" doc:"read with etag: the record's tag"`
 }
 
 var batchShape = shapeOf[batchRequest]()
@@ -85,35 +95,76 @@ func (a *API) runBatch(c *echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var request batchRequest
-	given, err := batchShape.decode(body, &request)
+	b := batchPlan{
+		open:    func(id string) (*bridge.System, error) { return a.translated(c.Request().Context(), id) },
+		words:   wordsFor(c.Request()),
+		version: c.Request().Header.Get(versionHeader), header: c.Response().Header(), requestID: callFrom(c.Request().Context()).requestID,
+	}
+	if err := b.decode(body); err != nil {
+		return err
+	}
+	if c.Request().Header.Get("If-Match") != "" {
+		return invalid("If-Match", "is one record's: give if_match in the operations that it is for")
+	}
+	callFrom(c.Request().Context()).noted("batch", true).systemID = b.request.SystemID
+	planned, items, err := b.plan(all(len(b.request.Operations)))
 	if err != nil {
 		return err
 	}
-	switch {
+	if b.request.Async {
+		return a.startBatch(c, &b, body)
+	}
+	results := bridge.Batch(c.Request().Context(), items, b.request.StopOnError)
+	return writeJSON(c.Response(), b.answer(planned, results))
+}
+
+// decode reads the request apart from its operations.
+func (b *batchPlan) decode(body []byte) error {
+	given, err := batchShape.decode(body, &b.request)
+	if err != nil {
+		return err
+	}
+	most := maxOperations
+	if b.request.Async {
+		most = maxAsyncOperations
+	}
+	switch n := len(b.request.Operations); {
 	case !slices.Contains(given, "operations"):
 		return invalid("operations", "is missing: a list of operations")
-	case len(request.Operations) == 0:
+	case n == 0:
 		return invalid("operations", "is empty")
-	case len(request.Operations) > maxOperations:
-		return invalid("operations", "has %d operations; a batch may have %d", len(request.Operations), maxOperations)
+	case n > maxAsyncOperations:
+		return invalid("operations", "has %d operations; a batch may have %d, or %d with \"async\": true", n, maxOperations, maxAsyncOperations)
+	case n > most:
+		return invalid("operations", "has %d operations; a batch may have %d, or %d with \"async\": true", n, most, maxAsyncOperations)
 	}
-	callFrom(c.Request().Context()).noted("batch", true).systemID = request.SystemID
-	b := batchPlan{api: a, c: c, request: &request, systems: map[spokenSystem]*bridge.System{}}
-	planned := make([]plannedOperation, len(request.Operations))
-	items := make([]bridge.BatchItem, len(request.Operations))
-	for i, raw := range request.Operations {
+	return nil
+}
+
+func all(n int) []int {
+	list := make([]int, n)
+	for i := range list {
+		list[i] = i
+	}
+	return list
+}
+
+// plan decodes some of the operations, all of them before the first is done.
+func (b *batchPlan) plan(which []int) ([]plannedOperation, []bridge.BatchItem, error) {
+	planned := make([]plannedOperation, len(which))
+	items := make([]bridge.BatchItem, len(which))
+	for i, at := range which {
+		raw := b.request.Operations[at]
 		if len(raw) == 0 || raw[0] != '{' {
-			return invalid(fmt.Sprintf("operations[%d]", i), "must be an object such as {\"action\": \"read\", \"model\": \"res.partner\"}")
+			return nil, nil, invalid(fmt.Sprintf("operations[%d]", at), "must be an object such as {\"action\": \"read\", \"model\": \"res.partner\"}")
 		}
-		// All are looked over before the first is done.
+		var err error
 		if planned[i], err = b.operation(raw); err != nil {
-			return atOperation(err, i)
+			return nil, nil, atOperation(err, at)
 		}
 		items[i] = planned[i].item
 	}
-	results := bridge.Batch(c.Request().Context(), items, request.StopOnError)
-	return writeJSON(c.Response(), b.answer(planned, results))
+	return planned, items, nil
 }
 
 // atOperation says which operation of the batch an error is about.
@@ -135,11 +186,26 @@ func atOperation(err error, i int) error {
 
 // batchPlan is a batch being looked over.
 type batchPlan struct {
-	api     *API
-	c       *echo.Context
-	request *batchRequest
+	open      func(id string) (*bridge.System, error) // for the caller
+	version   string                                  // in whose words the request is
+	header    http.Header                             // of the answer
+	words     *i18n.Words                             // of the answer; nil for English
+	requestID string
+
+	request batchRequest
 	systems map[spokenSystem]*bridge.System
 }
+
+// say are the words of the answer.
+func (b *batchPlan) say() *i18n.Words {
+	if b.words == nil {
+		return i18n.For()
+	}
+	return b.words
+}
+
+// noRequest stands for the header If-Match, which a batch does not have.
+var noRequest = &http.Request{}
 
 // operation decodes one operation.
 func (b *batchPlan) operation(raw json.RawMessage) (plannedOperation, error) {
@@ -201,7 +267,11 @@ func unfitMember(name string, value json.RawMessage, target *string) error {
 // odoo is an operation of Odoo's.
 func (b *batchPlan) odoo(p *plannedOperation, id, operation string, body []byte) error {
 	var request operationRequest
-	if _, err := operationShape.decode(body, &request); err != nil {
+	_, err := operationShape.decode(body, &request)
+	if err != nil {
+		return err
+	}
+	if request.IfMatch, err = conditionOf(noRequest, request.IfMatch); err != nil {
 		return err
 	}
 	sys, err := b.system(id, request.Universal)
@@ -233,6 +303,9 @@ func (b *batchPlan) record(p *plannedOperation, id string, body []byte) error {
 	}
 	p.crud = request
 	p.item = bridge.BatchItem{System: sys, Action: bridge.BatchAction(request.Action), Model: request.Model}
+	if p.item.IfMatch, err = conditionOf(noRequest, request.IfMatch); err != nil {
+		return err
+	}
 	switch p.item.Action {
 	case bridge.BatchRead:
 		p.item.Reading, err = request.reading()
@@ -242,6 +315,7 @@ func (b *batchPlan) record(p *plannedOperation, id string, body []byte) error {
 		p.item.IDs = []adapter.ID{request.RecordID}
 		p.item.Values, err = crudValues(request)
 	default:
+		p.item.Key, p.item.KeyValue = request.Key, request.KeyValue
 		p.item.Values, err = crudValues(request)
 	}
 	return err
@@ -257,18 +331,20 @@ func (b *batchPlan) system(id string, own Universal) (*bridge.System, error) {
 	if sys := b.systems[key]; sys != nil {
 		return sys, nil
 	}
-	sys, err := b.api.system(b.c.Request().Context(), id)
+	sys, err := b.open(id)
 	if err != nil {
 		return nil, err
 	}
-	version := b.c.Request().Header.Get(versionHeader)
 	if own.asked() {
-		sys, err = own.of(sys, version)
+		sys, err = own.of(sys, b.version)
 	} else {
-		sys, err = speaking(sys, version, b.c.Response().Header())
+		sys, err = speaking(sys, b.version, b.header)
 	}
 	if err != nil {
 		return nil, err
+	}
+	if b.systems == nil {
+		b.systems = map[spokenSystem]*bridge.System{}
 	}
 	b.systems[key] = sys
 	return sys, nil
@@ -283,45 +359,57 @@ type spokenSystem struct {
 func (b *batchPlan) answer(planned []plannedOperation, results []bridge.BatchResult) batchOutput {
 	out := batchOutput{Total: len(planned), Results: make([]batchResult, len(planned))}
 	for i := range planned {
-		p, r := &planned[i], &results[i]
-		item := batchResult{
-			Success: r.Err == nil, Action: p.action, Model: p.item.Model, SystemID: p.systemID,
-			Skipped: r.Skipped, Truncated: r.Answer.Truncated, Warnings: r.Warnings,
-		}
-		switch {
-		case r.Skipped:
-			out.Skipped++
-		case r.Err != nil:
-			out.Failed++
-		default:
-			out.Successful++
-		}
-		switch {
-		case r.Skipped:
-			item.Message = problemOf(r.Err).Message
-		case r.Err != nil:
-			item.Error = b.problem(r.Err)
-		default:
-			b.fill(&item, p, r)
-		}
-		out.Results[i] = item
+		out.Results[i] = b.item(&planned[i], &results[i])
+		out.count(&out.Results[i])
 	}
 	out.Succeeded, out.Success = out.Successful, out.Successful == out.Total
 	return out
 }
 
-func (b *batchPlan) problem(err error) *ProblemInfo {
-	info := problemOf(err).Info
-	if c := callFrom(b.c.Request().Context()); c != nil {
-		info.RequestID = c.requestID
+// count adds an item to the sums.
+func (o *batchOutput) count(item *batchResult) {
+	switch {
+	case item.Skipped:
+		o.Skipped++
+	case !item.Success:
+		o.Failed++
+	default:
+		o.Successful++
 	}
+}
+
+// item is what became of an operation.
+func (b *batchPlan) item(p *plannedOperation, r *bridge.BatchResult) batchResult {
+	item := batchResult{
+		Success: r.Err == nil, Action: p.action, Model: p.item.Model, SystemID: p.systemID,
+		Skipped: r.Skipped, Truncated: r.Answer.Truncated, Warnings: r.Warnings,
+	}
+	switch {
+	case r.Skipped:
+		item.Message = b.problem(r.Err).Message
+	case r.Err != nil:
+		item.Error = b.problem(r.Err)
+	default:
+		b.fill(&item, p, r)
+	}
+	return item
+}
+
+func (b *batchPlan) problem(err error) *ProblemInfo {
+	p := problemOf(err)
+	p.translate(b.say())
+	info := p.Info
+	info.RequestID = b.requestID
 	return &info
 }
 
 // fill gives an operation that succeeded what it yields.
 func (b *batchPlan) fill(item *batchResult, p *plannedOperation, r *bridge.BatchResult) {
 	switch p.item.Action {
-	case bridge.BatchCreate, bridge.BatchUpdate:
+	case bridge.BatchCreate, bridge.BatchUpdate, bridge.BatchUpsert:
+		if p.item.Action == bridge.BatchUpsert {
+			item.Created = &r.Created
+		}
 		if item.RecordID = r.ID; p.item.Action == bridge.BatchUpdate {
 			item.RecordID = p.crud.RecordID
 		}
@@ -332,9 +420,12 @@ func (b *batchPlan) fill(item *batchResult, p *plannedOperation, r *bridge.Batch
 		values["id"] = item.RecordID
 		item.Data = values
 	case bridge.BatchDelete:
-		item.RecordID, item.Message = p.crud.RecordID, "Record deleted successfully"
+		item.RecordID, item.Message = p.crud.RecordID, b.say().T(recordDeleted)
 	default:
 		item.Data = r.Answer.Result
+		if r.Answer.ETag != "" {
+			item.ETag = bare(answerTag(&r.Answer))
+		}
 		if r.Answer.Truncated || p.crud != nil && p.crud.Cursor != nil {
 			item.NextCursor = r.Answer.NextCursor
 		}
@@ -344,7 +435,7 @@ func (b *batchPlan) fill(item *batchResult, p *plannedOperation, r *bridge.Batch
 func (a *API) registerBatch() {
 	const path = "/api/v1/batch/execute"
 	op := a.operation(route{
-		id: "batch", method: http.MethodPost, path: path, tag: "Records",
+		id: "executeBatch", method: http.MethodPost, path: path, tag: "Records",
 		summary: "Do many operations in one request",
 		description: "In their order, on one or several models and systems. The status is 200 whatever became of them: each has a result of its own. " +
 			"A request that is wrong itself (a member that does not exist, a system that is not there) is refused before anything is done. " +
@@ -352,13 +443,10 @@ func (a *API) registerBatch() {
 		errors: []int{400, 404, 413, 415, 422, 429, 501, 502, 503, 504},
 	})
 	op.Parameters = append(op.Parameters, versionParameter())
+	op.Description += " With async the answer is 202 at once, and the batch is done in the background."
 	schemas := a.huma.OpenAPI().Components.Schemas
-	a.document(op, reflect.TypeFor[batchRequest](), reflect.TypeFor[batchOutput](), map[string]example{
-		"create two": {
-			request: `{"system_id":"odoo_main","operations":[{"model":"res.partner","action":"create","data":{"name":"Customer 1","email":"c1@example.com"}},{"model":"res.partner","action":"create","data":{"name":"Customer 2","email":"c2@example.com"}}],"stop_on_error":false}`,
-			answer:  `{"success":true,"total":2,"successful":2,"succeeded":2,"failed":0,"results":[{"success":true,"action":"create","model":"res.partner","record_id":123,"data":{"id":123,"name":"Customer 1","email":"c1@example.com"}},{"success":true,"action":"create","model":"res.partner","record_id":124,"data":{"id":124,"name":"Customer 2","email":"c2@example.com"}}]}`,
-		},
-	})
+	a.document(op, reflect.TypeFor[batchRequest](), reflect.TypeFor[batchOutput]())
+	a.huma.OpenAPI().Paths[path].Post.Responses["202"] = a.acceptedResponse()
 	// The operations are decoded one by one; this is what each may hold.
 	items := schemas.Schema(reflect.TypeFor[batchOperation](), true, "BatchOperation")
 	if ref := schemas.SchemaFromRef(schemas.Schema(reflect.TypeFor[batchRequest](), true, "Request").Ref); ref != nil && ref.Properties["operations"] != nil {

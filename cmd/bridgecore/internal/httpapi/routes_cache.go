@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/bridgecore/bridgecore/cache"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
 )
 
 type cacheFigures struct {
@@ -29,7 +30,7 @@ func (a *API) registerCache() {
 	const tag, path = "Cache", "/api/v1/systems/{system_id}/cache"
 
 	register(a, route{
-		id: "cacheStats", method: http.MethodGet, path: path + "/stats", tag: tag,
+		id: "getCacheStats", method: http.MethodGet, path: path + "/stats", tag: tag,
 		summary: "Cache statistics", description: "How many answers of the system are kept, and how often one was found.",
 		errors: []int{403, 404},
 	}, func(ctx context.Context, in *SystemPath) (*body[cacheFigures], error) {
@@ -50,6 +51,9 @@ func (a *API) registerCache() {
 			return nil, err
 		}
 		n := sys.ClearCache(ctx, in.Model)
+		if a.Live != nil {
+			a.Live.Invalidated(systems.Tenant(callFrom(ctx).identity.TenantID), in.SystemID, in.Model)
+		}
 		return &body[cleared]{cleared{in.SystemID, in.Model, n, fmt.Sprintf("Cleared %d cache entries", n)}}, nil
 	})
 }

@@ -3,7 +3,10 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 )
 
 type health struct {
@@ -13,7 +16,7 @@ type health struct {
 	Environment string    `json:"environment" enum:"development,staging,production"`
 }
 
-type live struct {
+type liveness struct {
 	Status string `json:"status" example:"alive"`
 }
 
@@ -29,21 +32,21 @@ type readyOutput struct {
 
 func (a *API) registerHealth() {
 	register(a, route{
-		id: "health", method: http.MethodGet, path: "/health", tag: "Health", open: true, class: none,
+		id: "getHealth", method: http.MethodGet, path: "/health", tag: "Health", open: true, class: none,
 		summary: "The service", description: "Who answers here.",
 	}, func(context.Context, *struct{}) (*body[health], error) {
 		return &body[health]{health{"healthy", time.Now().UTC().Truncate(time.Millisecond), a.Name, a.Environment}}, nil
 	})
 
 	register(a, route{
-		id: "livez", method: http.MethodGet, path: "/livez", tag: "Health", open: true, class: none,
+		id: "getLiveness", method: http.MethodGet, path: "/livez", tag: "Health", open: true, class: none,
 		summary: "Is the process alive", description: "Asks nothing else. Restart the process if this does not answer.",
-	}, func(context.Context, *struct{}) (*body[live], error) {
-		return &body[live]{live{"alive"}}, nil
+	}, func(context.Context, *struct{}) (*body[liveness], error) {
+		return &body[liveness]{liveness{"alive"}}, nil
 	})
 
 	register(a, route{
-		id: "readyz", method: http.MethodGet, path: "/readyz", tag: "Health", open: true, class: none,
+		id: "getReadiness", method: http.MethodGet, path: "/readyz", tag: "Health", open: true, class: none,
 		summary: "Can it take requests", description: "Asks the database, and the cache's server if there is one, without which it goes on. 503 while it does not answer, and while the server is shutting down: send no requests then.",
 		errors: []int{http.StatusServiceUnavailable},
 	}, func(ctx context.Context, _ *struct{}) (*readyOutput, error) {
@@ -68,4 +71,11 @@ func (a *API) registerHealth() {
 		}
 		return out, nil
 	})
+	// It answers in its own form that it is not ready.
+	api := a.huma.OpenAPI()
+	api.Paths["/readyz"].Get.Responses["503"] = &huma.Response{Description: "Not now", Content: map[string]*huma.MediaType{
+		jsonType[0]: {Schema: api.Components.Schemas.Schema(reflect.TypeFor[ready](), true, "Ready"), Examples: map[string]*huma.Example{
+			"shutting_down": {Summary: "the server is going away", Value: ready{"not_ready", map[string]string{"database": "ok", "server": "is shutting down"}}},
+		}},
+	}}
 }

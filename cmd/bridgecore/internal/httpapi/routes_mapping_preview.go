@@ -150,11 +150,7 @@ func (a *API) registerPreview(path string) {
 		errors:      []int{400, 403, 404, 413, 415, 422, 429, 501, 502, 503, 504},
 	})
 	op.Parameters = append(op.Parameters, systemParameter(), modelParameter())
-	a.document(op, reflect.TypeFor[previewRequest](), reflect.TypeFor[previewOutput](), map[string]example{
-		"live records":      {request: `{"direction":"to_universal","limit":2}`},
-		"a mapping to save": {request: `{"mapping":"mapping: contact\nsystem: odoo\nextends: true\nfields:\n  reference: {path: x_customer_number}\n","record_ids":[7]}`},
-		"as it is written":  {request: `{"direction":"to_system","record":{"name":"Ahmed Al-Saudi","country":"SA"}}`},
-	})
+	a.document(op, reflect.TypeFor[previewRequest](), reflect.TypeFor[previewOutput]())
 	a.takesYAML(op.Method, path, exampleMapping)
 	a.echo.POST(echoPath(path), a.previewMapping)
 }

@@ -24,7 +24,7 @@ type mappingRequest struct {
 
 type mappingSaved struct {
 	Success bool `json:"success" doc:"Always true"`
-	mappingSummary
+	MappingSummary
 	Tests    int      `json:"tests" doc:"How many tests beside it ran; all passed" example:"3"`
 	Findings []string `json:"findings" nullable:"false" doc:"What is doubtful about it, and does not keep it from being saved"`
 }
@@ -127,7 +127,7 @@ func (a *API) putMapping(c *echo.Context) error {
 	}
 	c.Response().Header().Set("ETag", etagOf(m.Version))
 	return writeJSON(c.Response(), mappingSaved{
-		Success: true, mappingSummary: summaryOf(model, checked.SystemModel, &m),
+		Success: true, MappingSummary: summaryOf(model, checked.SystemModel, &m),
 		Tests: checked.Tests, Findings: append([]string{}, checked.Findings...),
 	})
 }
@@ -149,13 +149,7 @@ func (a *API) registerSaveMapping(path string) {
 	op.Parameters = append(op.Parameters, systemParameter(), modelParameter(),
 		ifMatch("If-Match", "The ETag of the version that this one follows; another one is refused with 412"),
 		ifMatch("If-None-Match", "* saves only if there is no mapping of one's own yet"))
-	a.document(op, reflect.TypeFor[mappingRequest](), reflect.TypeFor[mappingSaved](), map[string]example{
-		"extend the standard": {
-			request: `{"mapping":"mapping: contact\nsystem: odoo\nextends: true\nfields:\n  reference: {path: x_customer_number}\n","note":"our own numbers"}`,
-			answer: `{"success":true,"model":"contact","source":"custom","system_model":"res.partner","version":1,"note":"our own numbers","updated_by":"admin",` +
-				`"updated_at":"2026-01-15T12:00:00Z","tests":0,"findings":[]}`,
-		},
-	})
+	a.document(op, reflect.TypeFor[mappingRequest](), reflect.TypeFor[mappingSaved]())
 	a.takesYAML(op.Method, path, exampleMapping)
 	a.echo.PUT(echoPath(path), a.putMapping)
 }

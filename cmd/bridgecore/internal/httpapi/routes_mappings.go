@@ -27,8 +27,9 @@ const (
 	sourceCustom   = "custom"
 )
 
-// mappingSummary says which mapping of a model a system has.
-type mappingSummary struct {
+// MappingSummary says which mapping of a model a system has. It is exported
+// because huma looks into exported embedded structs alone.
+type MappingSummary struct {
 	Model       string     `json:"model" doc:"The universal model" example:"contact"`
 	Source      string     `json:"source" enum:"standard,custom" doc:"standard comes with the program; custom is your own, which is laid over it"`
 	SystemModel string     `json:"system_model" doc:"The system's model" example:"res.partner"`
@@ -41,7 +42,7 @@ type mappingSummary struct {
 type mappingList struct {
 	SystemID   string           `json:"system_id" example:"odoo_main"`
 	SystemType string           `json:"system_type" example:"odoo"`
-	Mappings   []mappingSummary `json:"mappings" nullable:"false" doc:"By universal model"`
+	Mappings   []MappingSummary `json:"mappings" nullable:"false" doc:"By universal model"`
 	Total      int              `json:"total"`
 }
 
@@ -53,7 +54,7 @@ type mappingInput struct {
 type mappingOutput struct {
 	SystemID   string `json:"system_id" example:"odoo_main"`
 	SystemType string `json:"system_type" example:"odoo"`
-	mappingSummary
+	MappingSummary
 	Deleted bool   `json:"deleted,omitempty" doc:"With version: it was deleted with this version"`
 	Mapping string `json:"mapping" doc:"As it is written, in YAML or JSON"`
 }
@@ -104,7 +105,7 @@ func (a *API) registerMappings() {
 	const tag, path = "Mappings", "/api/v1/systems/{system_id}/mappings"
 
 	register(a, route{
-		id: "universalModels", method: http.MethodGet, path: "/api/v1/mappings/models", tag: tag,
+		id: "listUniversalModels", method: http.MethodGet, path: "/api/v1/mappings/models", tag: tag,
 		summary: "List the universal models", description: "What can be asked of every system with `use_universal_schema`, and which system has what of it.",
 	}, func(context.Context, *struct{}) (*body[universalModels], error) {
 		set := a.Mappings.Standard()
@@ -126,7 +127,7 @@ func (a *API) registerMappings() {
 	}, a.getMapping)
 
 	register(a, route{
-		id: "mappingVersions", method: http.MethodGet, path: path + "/{model}/versions", tag: tag,
+		id: "listMappingVersions", method: http.MethodGet, path: path + "/{model}/versions", tag: tag,
 		summary: "List the versions of a mapping", description: "Every save is a version, and a deletion is one too. `GET .../{model}?version=N` gives one whole.",
 		errors: []int{404, 422},
 	}, a.mappingVersions)
@@ -143,7 +144,7 @@ func (a *API) registerMappings() {
 
 // mapped returns the caller's system as it is stored.
 func (a *API) mapped(ctx context.Context, id string) (store.System, error) {
-	return a.Store.System(ctx, callFrom(ctx).identity.TenantID, id)
+	return a.stored(ctx, id)
 }
 
 func (a *API) listMappings(ctx context.Context, in *SystemPath) (*body[mappingList], error) {
@@ -155,7 +156,7 @@ func (a *API) listMappings(ctx context.Context, in *SystemPath) (*body[mappingLi
 	if err != nil {
 		return nil, err
 	}
-	out := mappingList{SystemID: sys.SystemID, SystemType: sys.Kind, Mappings: []mappingSummary{}}
+	out := mappingList{SystemID: sys.SystemID, SystemType: sys.Kind, Mappings: []MappingSummary{}}
 	for _, e := range a.Mappings.Overview(sys.Kind, sys.Version, own) {
 		out.Mappings = append(out.Mappings, summaryOf(e.Model, e.SystemModel, e.Own))
 	}
@@ -164,8 +165,8 @@ func (a *API) listMappings(ctx context.Context, in *SystemPath) (*body[mappingLi
 }
 
 // summaryOf describes a mapping; own is nil for a standard one.
-func summaryOf(model, systemModel string, own *store.Mapping) mappingSummary {
-	s := mappingSummary{Model: model, Source: sourceStandard, SystemModel: systemModel}
+func summaryOf(model, systemModel string, own *store.Mapping) MappingSummary {
+	s := MappingSummary{Model: model, Source: sourceStandard, SystemModel: systemModel}
 	if own != nil {
 		at := own.CreatedAt.UTC().Truncate(time.Second)
 		s.Source, s.Version, s.Note, s.UpdatedBy, s.UpdatedAt = sourceCustom, own.Version, own.Note, own.Author, &at
@@ -194,14 +195,14 @@ func (a *API) getMapping(ctx context.Context, in *mappingInput) (*taggedMapping,
 			return nil, err
 		}
 		systemModel := a.Mappings.SystemModel(mappings.Draft{Kind: sys.Kind, Model: in.Model, Source: own.Source, Beside: beside}, sys.Version)
-		out.Body.mappingSummary = summaryOf(in.Model, systemModel, &own)
+		out.Body.MappingSummary = summaryOf(in.Model, systemModel, &own)
 	case in.Version == 0 && adapter.CodeOf(err) == adapter.NotFound:
 		source, err := a.Mappings.StandardSource(sys.Kind, in.Model)
 		if err != nil {
 			return nil, err
 		}
 		out.Body.Mapping = source
-		out.Body.mappingSummary = summaryOf(in.Model, a.Mappings.StandardModel(sys.Kind, sys.Version, in.Model), nil)
+		out.Body.MappingSummary = summaryOf(in.Model, a.Mappings.StandardModel(sys.Kind, sys.Version, in.Model), nil)
 	default:
 		return nil, err
 	}

@@ -34,17 +34,22 @@ func (p Crossing) rules(writes bool) *migrate.Pack {
 
 type migrateInput struct {
 	SystemPath
-	Body struct {
-		Crossing
-		RecordIDs []adapter.ID    `json:"record_ids" minItems:"1" maxItems:"1000" nullable:"false" doc:"The records" example:"[123,124,125]"`
-		Fields    []string        `json:"fields,omitempty" nullable:"false" doc:"The fields to read, named as in from_version; all that are stored unless given, apart from binary ones"`
-		Target    string          `json:"target_system_id,omitempty" maxLength:"255" doc:"Where to write the records; nowhere unless given. They are written under external ids made of the system, the model and the id, so that a repeated request changes what the first one made" example:"odoo_new"`
-		Lines     []string        `json:"lines,omitempty" nullable:"false" doc:"With target_system_id: one-to-many fields whose records go along inside of theirs. They are written with new records alone" example:"[\"order_line\"]"`
-		LeaveOut  []string        `json:"leave_out,omitempty" nullable:"false" doc:"With target_system_id: fields not to write, named as in to_version, such as state where records must begin as drafts" example:"[\"state\"]"`
-		DryRun    bool            `json:"dry_run,omitempty" doc:"Look at everything and write nothing; the answer has the plan"`
-		Records   bool            `json:"include_records,omitempty" doc:"Answer with the records in the new version"`
-		OnError   migrate.OnError `json:"on_error,omitempty" enum:"collect,stop" doc:"At a record that is refused: collect (go on, the default) or stop. Records before it stay written"`
-	}
+	Body migrateRequest
+}
+
+type migrateRequest struct {
+	Crossing
+	RecordIDs []adapter.ID    `json:"record_ids" minItems:"1" maxItems:"10000" nullable:"false" doc:"The records: 1000 at most, 10000 with async" example:"[123,124,125]"`
+	Fields    []string        `json:"fields,omitempty" nullable:"false" doc:"The fields to read, named as in from_version; all that are stored unless given, apart from binary ones"`
+	Target    string          `json:"target_system_id,omitempty" maxLength:"255" doc:"Where to write the records; nowhere unless given. They are written under external ids made of the system, the model and the id, so that a repeated request changes what the first one made" example:"odoo_new"`
+	Lines     []string        `json:"lines,omitempty" nullable:"false" doc:"With target_system_id: one-to-many fields whose records go along inside of theirs. They are written with new records alone" example:"[\"order_line\"]"`
+	LeaveOut  []string        `json:"leave_out,omitempty" nullable:"false" doc:"With target_system_id: fields not to write, named as in to_version, such as state where records must begin as drafts" example:"[\"state\"]"`
+	DryRun    bool            `json:"dry_run,omitempty" doc:"Look at everything and write nothing; the answer has the plan"`
+	Records   bool            `json:"include_records,omitempty" doc:"Answer with the records in the new version"`
+	OnError   migrate.OnError `json:"on_error,omitempty" enum:"collect,stop" doc:"At a record that is refused: collect (go on, the default) or stop. Records before it stay written"`
+	Async     bool            `json:"async,omitempty" doc:"Answer 202 at once and do it in the background: see /operations"`
+
+	resume *bridge.BatchMark // of the target before a step that was broken off
 }
 
 type migrateOutput struct {
@@ -106,38 +111,14 @@ func (a *API) registerMigrate() {
 	const tag, path = "Migration", "/api/v1/systems/{system_id}/migrate"
 	failures := []int{400, 403, 404, 413, 415, 422, 429, 501, 502, 503, 504}
 
-	register(a, route{
-		id: "migrateRecords", method: http.MethodPost, path: path, tag: tag,
+	a.registerAsync(a.operation(route{
+		id: "migrateRecords", method: http.MethodPost, path: path, tag: tag, mixed: true,
 		summary: "Carry records to another version",
 		description: "Reads the records and carries them through the versions by the rules of a pack. With target_system_id they are " +
 			"written there: the plan is first held against that system's schema, and rules that it would refuse are refused here before anything is written. " +
 			"References are written as those of the target, found by external ids; what it has no counterpart of is left out and listed.",
 		errors: failures,
-	}, func(ctx context.Context, in *migrateInput) (*body[migrateOutput], error) {
-		sys, err := a.system(ctx, in.SystemID)
-		if err != nil {
-			return nil, err
-		}
-		m := bridge.Migration{
-			Pack: in.Body.rules(in.Body.Target != ""), Model: in.Body.Model, From: in.Body.From, To: in.Body.To,
-			IDs: in.Body.RecordIDs, Fields: in.Body.Fields, Lines: in.Body.Lines, LeaveOut: in.Body.LeaveOut, DryRun: in.Body.DryRun, OnError: in.Body.OnError,
-		}
-		// The documented rules leave most of what Odoo changed unsaid, so that
-		// a server which lacks any field is none of theirs.
-		m.Strict = m.Pack != nil && m.Pack.Name == "documented"
-		if m.Target, err = a.target(ctx, in.Body.Target); err != nil {
-			return nil, err
-		}
-		got, err := sys.Migrate(ctx, m)
-		if err != nil {
-			return nil, err
-		}
-		out := migrationAnswer(in, got)
-		if path := out.Path; a.Metrics != nil && len(path) > 0 && !out.DryRun {
-			a.Metrics.Migrated(sys.Kind(), path[0], path[len(path)-1], out.Migrated, len(out.Errors))
-		}
-		return &body[migrateOutput]{out}, nil
-	})
+	}), a.migrateRecords)
 
 	register(a, route{
 		reads: true, id: "migratePlan", method: http.MethodPost, path: path + "/plan", tag: tag,
@@ -205,6 +186,52 @@ func (a *API) registerMigrate() {
 	})
 }
 
+func (a *API) migrateRecords(ctx context.Context, in *migrateInput) (*accepted, error) {
+	open := func(id string) (*bridge.System, error) { return a.system(ctx, id) }
+	if in.Body.Async {
+		return a.startMigration(ctx, in, open)
+	}
+	got, err := in.Body.run(ctx, in.SystemID, in.Body.RecordIDs, open)
+	if err != nil {
+		return nil, err
+	}
+	out := migrationAnswer(&in.Body, got)
+	a.countMigrated(in.SystemID, &out, open)
+	return &accepted{Status: http.StatusOK, Body: out}, nil
+}
+
+// run carries some of the records.
+func (r *migrateRequest) run(ctx context.Context, from string, ids []adapter.ID, open func(id string) (*bridge.System, error)) (*bridge.Migrated, error) {
+	sys, err := open(from)
+	if err != nil {
+		return nil, err
+	}
+	m := bridge.Migration{
+		Pack: r.rules(r.Target != ""), Model: r.Model, From: r.From, To: r.To,
+		IDs: ids, Fields: r.Fields, Lines: r.Lines, LeaveOut: r.LeaveOut, DryRun: r.DryRun, OnError: r.OnError, Resume: r.resume,
+	}
+	// The documented rules leave most of what Odoo changed unsaid, so that
+	// a server which lacks any field is none of theirs.
+	m.Strict = m.Pack != nil && m.Pack.Name == "documented"
+	if strings.TrimSpace(r.Target) != "" {
+		if m.Target, err = open(r.Target); err != nil {
+			return nil, err
+		}
+	}
+	return sys.Migrate(ctx, m)
+}
+
+// countMigrated tells the metrics.
+func (a *API) countMigrated(from string, out *migrateOutput, open func(id string) (*bridge.System, error)) {
+	path := out.Path
+	if a.Metrics == nil || len(path) == 0 || out.DryRun {
+		return
+	}
+	if sys, err := open(from); err == nil {
+		a.Metrics.Migrated(sys.Kind(), path[0], path[len(path)-1], out.Migrated, len(out.Errors))
+	}
+}
+
 // target is the system to write to, nil for none.
 func (a *API) target(ctx context.Context, id string) (*bridge.System, error) {
 	if strings.TrimSpace(id) == "" {
@@ -224,8 +251,7 @@ func snapshot(version, model string) *adapter.Schema {
 
 // migrationAnswer has the documented members, and of the others those that
 // were asked for.
-func migrationAnswer(in *migrateInput, got *bridge.Migrated) migrateOutput {
-	asked := in.Body
+func migrationAnswer(asked *migrateRequest, got *bridge.Migrated) migrateOutput {
 	out := migrateOutput{Success: len(got.Errors) == 0, Path: got.Plan.Path(), Migrated: len(got.Records), Errors: got.Errors, DryRun: asked.DryRun}
 	described := got.Plan.Describe()
 	out.ToModel = described.ToModel

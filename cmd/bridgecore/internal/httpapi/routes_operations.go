@@ -18,17 +18,43 @@ import (
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/bridge"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
 )
 
 // system returns the caller's system.
 func (a *API) system(ctx context.Context, id string) (*bridge.System, error) {
 	who := callFrom(ctx).identity
-	return a.Bridge.System(ctx, bridge.Caller{
-		Tenant: systems.Tenant(who.TenantID),
-		User:   strconv.FormatInt(who.UserID, 10),
-		Roles:  []string{string(who.Role)},
-	}, id)
+	if !who.MayUse(id) {
+		return nil, noSystem(id)
+	}
+	return a.Bridge.System(ctx, callerOf(who), id)
+}
+
+// callerOf is somebody as package bridge knows callers.
+func callerOf(who *auth.Identity) bridge.Caller {
+	return bridge.Caller{
+		Tenant:   systems.Tenant(who.TenantID),
+		User:     strconv.FormatInt(who.UserID, 10),
+		Roles:    []string{string(who.Role)},
+		Rules:    who.Rules,
+		ReadOnly: who.ReadsOnly(),
+	}
+}
+
+// noSystem is what a system that the caller may not use is, exactly as one that
+// does not exist.
+func noSystem(id string) error { return adapter.Errorf(adapter.NotFound, "there is no system %q", id) }
+
+// stored returns the caller's system as it is stored. Whoever reads a system
+// from the store comes this way.
+func (a *API) stored(ctx context.Context, id string) (store.System, error) {
+	who := callFrom(ctx).identity
+	if !who.MayUse(id) {
+		return store.System{}, noSystem(id)
+	}
+	return a.Store.System(ctx, who.TenantID, id)
 }
 
 // versionHeader names the version in whose words a request is, and its answer.
@@ -39,7 +65,7 @@ const versionHeader = "X-Odoo-Version"
 // is.
 func (a *API) spoken(c *echo.Context, universal Universal) (*bridge.System, error) {
 	r := c.Request()
-	sys, err := a.system(r.Context(), c.Param("system_id"))
+	sys, err := a.translated(r.Context(), c.Param("system_id"))
 	if err != nil {
 		return nil, err
 	}
@@ -74,10 +100,29 @@ func versionParameter() *huma.Param {
 	}
 }
 
-func versionAnswered() map[string]*huma.Param {
-	return map[string]*huma.Param{versionHeader: {
+func ifMatchParameter() *huma.Param {
+	return &huma.Param{
+		Name: "If-Match", In: "header", Schema: &huma.Schema{Type: huma.TypeString},
+		Description: "The ETag of a read of the record with etag, or *: the record is changed only if it still has it. The member if_match says the same",
+	}
+}
+
+func ifNoneMatchParameter() *huma.Param {
+	return &huma.Param{
+		Name: "If-None-Match", In: "header", Schema: &huma.Schema{Type: huma.TypeString},
+		Description: "The ETag of an earlier answer to the same read: if nothing of it differs the answer is 304, without a body, though the method is POST",
+	}
+}
+
+// answered are the headers of a success of an operation with the parameters.
+func answered(params []*huma.Param) map[string]*huma.Param {
+	headers := map[string]*huma.Param{versionHeader: {
 		Description: "The version in whose words the answer is, if that is not the system's own", Schema: &huma.Schema{Type: huma.TypeString},
 	}}
+	if slices.ContainsFunc(params, func(p *huma.Param) bool { return p.Name == "If-None-Match" }) {
+		headers["ETag"] = &huma.Param{Description: "Of a read: a digest of what was read", Schema: &huma.Schema{Type: huma.TypeString}}
+	}
+	return headers
 }
 
 var (
@@ -120,6 +165,9 @@ func (a *API) runOperation(c *echo.Context) error {
 	if err := a.limited(who, classOf(effect)); err != nil {
 		return err
 	}
+	if request.IfMatch, err = conditionOf(c.Request(), request.IfMatch); err != nil {
+		return err
+	}
 	sys, err := a.spoken(c, request.Universal)
 	if err != nil {
 		return err
@@ -128,7 +176,11 @@ func (a *API) runOperation(c *echo.Context) error {
 	if err != nil {
 		return err
 	}
-	writeParts(c.Response(), resultHead, answer.Result, operationTail(&answer))
+	if tail := operationTail(&answer); effect == bridge.Reads {
+		writeRead(c, &answer, resultHead, tail)
+	} else {
+		writeParts(c.Response(), resultHead, answer.Result, tail)
+	}
 	return nil
 }
 
@@ -144,7 +196,7 @@ var (
 // operationTail is what there is to say of an answer after its result.
 func operationTail(answer *bridge.Answer) []byte {
 	tail := usualTails[number(answer.Cached)][number(answer.Optimized)]
-	if !answer.Truncated && answer.NextCursor == "" && len(answer.Warnings) == 0 {
+	if !answer.Truncated && answer.NextCursor == "" && len(answer.Warnings) == 0 && answer.ETag == "" {
 		return tail
 	}
 	return append(appendAside(slices.Clone(tail[:len(tail)-2]), answer), '}', '\n')
@@ -171,6 +223,9 @@ func appendAside(b []byte, answer *bridge.Answer) []byte {
 	}
 	if len(answer.Warnings) > 0 {
 		b = appendJSON(append(b, `,"warnings":`...), answer.Warnings)
+	}
+	if answer.ETag != "" {
+		b = appendJSON(append(b, `,"etag":`...), bare(answerTag(answer)))
 	}
 	return b
 }
@@ -220,44 +275,29 @@ type operationOutput struct {
 	Limit      int               `json:"limit,omitempty" doc:"The limit that cut it" example:"200"`
 	NextCursor string            `json:"next_cursor,omitempty" doc:"Send it as cursor to read on"`
 	Warnings   []adapter.Warning `json:"warnings,omitempty" doc:"Fields that were replaced or left out, values that were filled"`
+	ETag       string            `json:"etag,omitempty" doc:"read with etag: the record's tag, to send as if_match or as If-Match"`
 }
 
 func (a *API) registerOperations() {
 	const path = "/api/v1/systems/{system_id}/odoo/{operation}"
 	op := a.operation(route{
-		id: "odooOperation", method: http.MethodPost, path: path, tag: "Odoo",
+		id: "callOdooOperation", method: http.MethodPost, path: path, tag: "Odoo",
 		summary:     "Call an Odoo operation",
 		description: describeOperations(),
-		errors:      []int{400, 403, 404, 409, 413, 415, 422, 429, 501, 502, 503, 504},
+		errors:      []int{400, 403, 404, 409, 412, 413, 415, 422, 429, 501, 502, 503, 504},
 	})
 	list := bridge.Operations()
 	names := make([]any, len(list))
 	for i := range list {
 		names[i] = list[i].Name
 	}
-	op.Parameters = []*huma.Param{
+	op.Parameters = append(op.Parameters,
 		systemParameter(),
-		{Name: "operation", In: "path", Required: true, Description: "The operation", Example: "search_read", Schema: &huma.Schema{Type: huma.TypeString, Enum: names}},
-		versionParameter(),
-	}
-	a.document(op, reflect.TypeFor[operationRequest](), reflect.TypeFor[operationOutput](), operationExamples)
+		&huma.Param{Name: "operation", In: "path", Required: true, Description: "The operation", Example: "search_read", Schema: &huma.Schema{Type: huma.TypeString, Enum: names}},
+		versionParameter(), ifMatchParameter(), ifNoneMatchParameter(),
+	)
+	a.document(op, reflect.TypeFor[operationRequest](), reflect.TypeFor[operationOutput]())
 	a.echo.POST(echoPath(path), a.runOperation)
-}
-
-var operationExamples = map[string]example{
-	"search_read": {
-		request: `{"model":"product.product","domain":[],"fields":["id","name"],"limit":10}`,
-		answer:  `{"result":[{"id":1,"name":"Office Chair"}],"cached":false}`,
-	},
-	"read along a relation": {
-		request: `{"model":"sale.order","fields":["id","name","partner_id"],"limit":10}`,
-		answer:  `{"result":[{"id":7,"name":"S00007","partner_id":[14,"Azure Interior"],"partner_id.name":"Azure Interior","partner_id.email":"azure@example.com","partner_id.phone":"+1 555 0100"}],"cached":false,"optimized":true}`,
-	},
-	"read":        {request: `{"model":"product.product","ids":[1,2],"fields":["name","list_price"]}`},
-	"create":      {request: `{"model":"res.partner","values":{"name":"Ahmed Al-Saudi","email":"ahmed@example.com"}}`, answer: `{"result":123,"cached":false}`},
-	"write":       {request: `{"model":"res.partner","ids":[123],"values":{"phone":"+966509876543"}}`, answer: `{"result":true,"cached":false}`},
-	"call_kw":     {request: `{"model":"res.partner","method":"search_count","args":[[["is_company","=",true]]],"kwargs":{}}`},
-	"call_method": {request: `{"model":"sale.order","ids":[7],"method":"action_confirm"}`},
 }
 
 // describeOperations lists the operations with what each takes.
@@ -279,34 +319,32 @@ func describeOperations() string {
 	return b.String()
 }
 
-// example is one documented request with its answer, if that is shown.
-type example struct{ request, answer string }
-
 // document adds an operation that does not go through huma to the OpenAPI
 // description.
-func (a *API) document(op huma.Operation, request, answer reflect.Type, examples map[string]example) {
+func (a *API) document(op huma.Operation, request, answer reflect.Type) {
 	api := a.huma.OpenAPI()
 	schemas := api.Components.Schemas
-	requests, answers := map[string]*huma.Example{}, map[string]*huma.Example{}
-	for name, e := range examples {
-		requests[name] = &huma.Example{Value: json.RawMessage(e.request)}
-		if e.answer != "" {
-			answers[name] = &huma.Example{Value: json.RawMessage(e.answer)}
-		}
-	}
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-		"application/json": {Schema: schemas.Schema(request, true, "Request"), Examples: requests},
+		"application/json": {Schema: schemas.Schema(request, true, "Request")},
 	}}
-	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Headers: versionAnswered(), Content: map[string]*huma.MediaType{
-		"application/json": {Schema: schemas.Schema(answer, true, "Answer"), Examples: answers},
+	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Headers: answered(op.Parameters), Content: map[string]*huma.MediaType{
+		"application/json": {Schema: schemas.Schema(answer, true, "Answer")},
 	}}}
-	problem := schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	if op.Responses["200"].Headers["ETag"] != nil {
+		op.Responses["304"] = unchanged
+	}
+	a.documentProblems(&op)
+	api.AddOperation(&op)
+}
+
+// documentProblems describes the errors of an operation.
+func (a *API) documentProblems(op *huma.Operation) {
+	problem := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
 	for _, status := range op.Errors {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{
-			"application/problem+json": {Schema: problem},
+			problemType: {Schema: problem},
 		}}
 	}
-	api.AddOperation(&op)
 }
 
 func systemParameter() *huma.Param {

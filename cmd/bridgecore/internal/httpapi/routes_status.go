@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/bridgecore/bridgecore/bridge"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/systems"
 )
@@ -22,11 +24,18 @@ type fieldsOutput struct {
 	Cached   bool            `json:"cached" doc:"Whether it was kept from an earlier request"`
 }
 
+// taggedFields have a tag of the fields alone: that they were kept changes
+// nothing.
+type taggedFields struct {
+	ETag string `header:"ETag" doc:"Of the fields"`
+	Body fieldsOutput
+}
+
 func (a *API) registerStatus() {
 	const tag, path = "Systems", "/api/v1/systems/{system_id}"
 
 	register(a, route{
-		id: "systemStatus", method: http.MethodGet, path: path + "/status", tag: tag,
+		id: "getSystemStatus", method: http.MethodGet, path: path + "/status", tag: tag,
 		summary: "Condition of a system",
 		description: "Asks the system whether it is there, and tells its version and transport, the state of the circuit breaker " +
 			"(closed, open or half_open), and the figures of its connections and its cache. A system that is down is answered with 200 too: see health.",
@@ -40,11 +49,11 @@ func (a *API) registerStatus() {
 	})
 
 	register(a, route{
-		id: "systemFields", method: http.MethodGet, path: path + "/fields", tag: tag,
+		id: "getSystemFields", method: http.MethodGet, path: path + "/fields", tag: tag,
 		summary: "Fields of a model", description: "As the system's user sees them.",
 		errors: []int{403, 404, 422, 429, 502, 503, 504},
-	}, func(ctx context.Context, in *fieldsInput) (*body[fieldsOutput], error) {
-		sys, err := a.system(ctx, in.SystemID)
+	}, func(ctx context.Context, in *fieldsInput) (*taggedFields, error) {
+		sys, err := a.translated(ctx, in.SystemID)
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +66,7 @@ func (a *API) registerStatus() {
 		if err != nil {
 			return nil, err
 		}
-		return &body[fieldsOutput]{fieldsOutput{in.SystemID, in.Model, fields, cached}}, nil
+		return &taggedFields{weakTag(xxhash.Sum64(fields)), fieldsOutput{in.SystemID, in.Model, fields, cached}}, nil
 	})
 }
 

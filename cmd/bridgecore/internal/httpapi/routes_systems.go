@@ -93,7 +93,9 @@ type changeInput struct {
 	}
 }
 
-type registeredSystem struct {
+// RegisteredSystem is a system as it is registered. It is exported because huma
+// looks into exported embedded structs alone.
+type RegisteredSystem struct {
 	ID            int64     `json:"id" doc:"The server's number for it" example:"1"`
 	SystemID      string    `json:"system_id" example:"odoo_main"`
 	SystemType    string    `json:"system_type" example:"odoo"`
@@ -103,7 +105,7 @@ type registeredSystem struct {
 }
 
 type systemOutput struct {
-	registeredSystem
+	RegisteredSystem
 	PinnedVersion string    `json:"pinned_version,omitempty" example:"13.0"`
 	Name          string    `json:"name" example:"Odoo Production"`
 	Description   string    `json:"description" example:"Main Odoo instance"`
@@ -111,13 +113,13 @@ type systemOutput struct {
 }
 
 type systemList struct {
-	Systems []systemOutput `json:"systems" nullable:"false" doc:"The tenant's systems by system_id"`
+	Systems []systemOutput `json:"systems" nullable:"false" doc:"By system_id"`
 	Total   int            `json:"total" example:"1"`
 }
 
 type createdSystem struct {
 	Location string `header:"Location" doc:"The system's path"`
-	Body     registeredSystem
+	Body     RegisteredSystem
 }
 
 type deleted struct {
@@ -125,8 +127,8 @@ type deleted struct {
 	Message string `json:"message" example:"System deleted successfully"`
 }
 
-func registered(s *store.System) registeredSystem {
-	return registeredSystem{s.ID, s.SystemID, s.Kind, s.Version, s.IsActive, s.CreatedAt.UTC().Truncate(time.Second)}
+func registered(s *store.System) RegisteredSystem {
+	return RegisteredSystem{s.ID, s.SystemID, s.Kind, s.Version, s.IsActive, s.CreatedAt.UTC().Truncate(time.Second)}
 }
 
 func described(s *store.System) systemOutput {
@@ -162,16 +164,19 @@ func (a *API) registerSystems() {
 
 	register(a, route{
 		id: "listSystems", method: http.MethodGet, path: path, tag: tag,
-		summary: "List the systems", description: "Those of the caller's tenant.",
+		summary: "List the systems", description: "Those of the caller's tenant that the caller may use.",
 	}, func(ctx context.Context, _ *struct{}) (*body[systemList], error) {
 		list, err := a.Store.Systems(ctx, callFrom(ctx).identity.TenantID)
 		if err != nil {
 			return nil, err
 		}
-		out := systemList{Systems: make([]systemOutput, len(list)), Total: len(list)}
+		out := systemList{Systems: make([]systemOutput, 0, len(list))}
 		for i := range list {
-			out.Systems[i] = described(&list[i])
+			if callFrom(ctx).identity.MayUse(list[i].SystemID) {
+				out.Systems = append(out.Systems, described(&list[i]))
+			}
 		}
+		out.Total = len(out.Systems)
 		return &body[systemList]{out}, nil
 	})
 
@@ -180,7 +185,7 @@ func (a *API) registerSystems() {
 		summary: "Describe a system", description: "Without its connection_config, which is never shown.",
 		errors: []int{404},
 	}, func(ctx context.Context, in *SystemPath) (*body[systemOutput], error) {
-		sys, err := a.Store.System(ctx, callFrom(ctx).identity.TenantID, in.SystemID)
+		sys, err := a.stored(ctx, in.SystemID)
 		if err != nil {
 			return nil, err
 		}
@@ -246,7 +251,7 @@ func (a *API) registerSystems() {
 // update reads a system, lets change alter it, and writes it.
 func (a *API) update(ctx context.Context, systemID string, change func(*store.System) error) (*body[systemOutput], error) {
 	tenant := callFrom(ctx).identity.TenantID
-	sys, err := a.Store.System(ctx, tenant, systemID)
+	sys, err := a.stored(ctx, systemID)
 	if err != nil {
 		return nil, err
 	}

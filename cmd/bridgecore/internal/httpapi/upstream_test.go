@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -271,7 +272,8 @@ func TestSecretsStaySecret(t *testing.T) {
 	sim, err := odootest.Start(odootest.Config{Version: "17.0", Users: []odootest.User{{Login: "admin", Password: "canary-odoo-password", APIKey: "canary-api-key"}}})
 	require.NoError(t, err)
 	t.Cleanup(sim.Close)
-	e := newEnv(t)
+	_, audited := withAudit(t, true)
+	e := newEnv(t, withMetrics(false), audited)
 	var answers strings.Builder
 	note := func(a answer) answer {
 		answers.Write(a.body)
@@ -305,7 +307,14 @@ func TestSecretsStaySecret(t *testing.T) {
 	systems, err := e.store.Systems(t.Context(), 1)
 	require.NoError(t, err)
 	require.Len(t, systems, 1)
-	for where, text := range map[string]string{"answers": answers.String(), "log": e.log.String(), "database": systems[0].SealedConfig} {
+	trail, err := json.Marshal(e.trail("admin", ""))
+	require.NoError(t, err)
+	assert.Contains(t, string(trail), "invalid_argument", "the refused registrations are recorded")
+	page := string(e.send("", "GET", "/metrics", "").body)
+	assert.Contains(t, page, "http_requests_total")
+	for where, text := range map[string]string{
+		"answers": answers.String(), "log": e.log.String(), "database": systems[0].SealedConfig, "audit log": string(trail), "metrics": page,
+	} {
 		assert.NotContains(t, text, "canary", where)
 		assert.NotContains(t, text, "argon2id", where)
 		if where != "answers" {

@@ -3,7 +3,9 @@ package i18n
 
 import (
 	"embed"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
@@ -22,6 +24,24 @@ var (
 	bundle  = load()
 )
 
+// english are the messages in English that don't depend on a number, by their
+// keys; the others are empty.
+var english = func() map[string]string {
+	text, err := messages.ReadFile("messages/active." + Languages[0] + ".json")
+	if err != nil {
+		panic("i18n: " + err.Error()) //nolint:forbidigo // the files are part of the program
+	}
+	var all map[string]any
+	if err := json.Unmarshal(text, &all); err != nil {
+		panic("i18n: " + err.Error()) //nolint:forbidigo // the files are part of the program
+	}
+	plain := map[string]string{}
+	for key, message := range all {
+		plain[key], _ = message.(string)
+	}
+	return plain
+}()
+
 func load() *i18n.Bundle {
 	b := i18n.NewBundle(language.English)
 	for _, l := range Languages {
@@ -30,6 +50,18 @@ func load() *i18n.Bundle {
 		}
 	}
 	return b
+}
+
+// Keys are the keys of messages that begin with a prefix, in alphabetical order.
+func Keys(prefix string) []string {
+	var keys []string
+	for key := range english {
+		if strings.HasPrefix(key, prefix) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 // Words are the words of one language. Make them with [For].
@@ -88,26 +120,4 @@ func (w *Words) message(key string, count any, pairs []any) string {
 		return key
 	}
 	return text
-}
-
-// odooLanguages are the codes of Odoo for our languages, the most common
-// first. Which of them a database has installed is Odoo's to say.
-var odooLanguages = map[string][]string{"en": {"en_US", "en_GB"}, "ar": {"ar_001", "ar_SY"}, "fr": {"fr_FR", "fr_CA", "fr_BE", "fr_CH"}}
-
-// OdooLanguage is the code of the language among those that a database has
-// installed, "" if it has none.
-func (w *Words) OdooLanguage(installed []string) string {
-	for _, code := range odooLanguages[w.Language] {
-		for _, have := range installed {
-			if have == code {
-				return code
-			}
-		}
-	}
-	for _, have := range installed {
-		if base, _, _ := strings.Cut(have, "_"); base == w.Language {
-			return have
-		}
-	}
-	return ""
 }

@@ -2,14 +2,18 @@ package netguard_test
 
 import (
 	"context"
+	"encoding/binary"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/netguard"
@@ -83,4 +87,78 @@ func TestTheDialledAddressDecides(t *testing.T) {
 		assert.NoError(t, dial(netguard.Guard{Private: true}, address))
 		assert.NoError(t, dial(netguard.Guard{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}}, address))
 	}
+}
+
+// A name that leads to a public address when it is looked over, and to this
+// machine when it is dialled, is refused.
+func TestANameThatMoves(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	require.NoError(t, err)
+
+	names := &nameServer{answers: [][4]byte{{8, 8, 8, 8}, {127, 0, 0, 1}}}
+	resolver := &net.Resolver{PreferGo: true, Dial: names.dial}
+	const host = "odoo.example.com"
+	first, err := resolver.LookupNetIP(t.Context(), "ip4", host)
+	require.NoError(t, err)
+	require.Len(t, first, 1)
+	production := netguard.Guard{}
+	require.NoError(t, production.CheckHost(host))
+	require.True(t, production.Allows(first[0]), "it looks well")
+
+	d := net.Dialer{Resolver: resolver, Control: production.Control}
+	_, err = d.DialContext(t.Context(), "tcp4", net.JoinHostPort(host, port))
+	require.ErrorIs(t, err, adapter.ErrInvalidArgument)
+	d.Control = netguard.Guard{Private: true}.Control
+	conn, err := d.DialContext(t.Context(), "tcp4", net.JoinHostPort(host, port))
+	require.NoError(t, err, "it is the guard that refuses")
+	require.NoError(t, conn.Close())
+}
+
+// nameServer answers each question with the next address, and with the last
+// one for ever.
+type nameServer struct {
+	mu      sync.Mutex
+	answers [][4]byte
+}
+
+func (s *nameServer) dial(context.Context, string, string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	go s.serve(ours)
+	return theirs, nil
+}
+
+// serve speaks DNS as it is spoken over TCP: each message after its length.
+func (s *nameServer) serve(conn net.Conn) {
+	defer func() { _ = conn.Close() }()
+	var length uint16
+	if binary.Read(conn, binary.BigEndian, &length) != nil {
+		return
+	}
+	question := make([]byte, length)
+	if _, err := io.ReadFull(conn, question); err != nil {
+		return
+	}
+	var m dnsmessage.Message
+	if m.Unpack(question) != nil {
+		return
+	}
+	m.Response, m.RecursionAvailable, m.Additionals = true, true, nil
+	s.mu.Lock()
+	for _, q := range m.Questions {
+		if q.Type == dnsmessage.TypeA {
+			m.Answers = append(m.Answers, dnsmessage.Resource{
+				Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class},
+				Body:   &dnsmessage.AResource{A: s.answers[0]},
+			})
+			s.answers = s.answers[min(1, len(s.answers)-1):]
+		}
+	}
+	s.mu.Unlock()
+	answer, err := m.Pack()
+	if err != nil {
+		return
+	}
+	_, _ = conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...)) //nolint:gosec // a short message
 }

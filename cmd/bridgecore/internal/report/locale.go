@@ -50,6 +50,12 @@ func (l *Locale) script() script {
 // RTL reports whether the language is read from right to left.
 func (l *Locale) RTL() bool { return l.script().rtl }
 
+// At is a moment as the language writes it, in the zone.
+func (l *Locale) At(at time.Time) string { return l.date(at.In(l.zone(DateTime)), DateTime) }
+
+// Day is a day as the language writes it.
+func (l *Locale) Day(at time.Time) string { return l.date(at, Date) }
+
 func (l *Locale) comma() string { return l.script().comma }
 
 // zone is where the times of a column are told. Dates have none.

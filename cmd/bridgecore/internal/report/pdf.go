@@ -105,7 +105,7 @@ func (s *sheet) begin() {
 	s.pdf.SetAutoPageBreak(false, 0)
 	s.pdf.AddUTF8FontFromBytes(family, "", dejavusans.TTF)
 	s.pdf.AddUTF8FontFromBytes(family, "B", dejavusansbold.TTF)
-	s.pdf.SetTitle(s.t.Title, true)
+	s.pdf.SetTitle(strings.Map(inPlane, s.t.Title), true)
 	s.pdf.SetProducer("BridgeCore", true)
 }
 
@@ -229,7 +229,18 @@ func clipText(s string) string {
 
 // visual draws a text in its own direction: a phone number or a reference in an
 // Arabic table is not turned around.
-func (s *sheet) visual(text string) string { return visual.Line(text, visual.RTL(text)) }
+func (s *sheet) visual(text string) string {
+	return visual.Line(strings.Map(inPlane, text), visual.RTL(text))
+}
+
+// inPlane replaces what lies beyond the plane of characters that fpdf and the
+// font know, such as emoji: fpdf panics at it.
+func inPlane(r rune) rune {
+	if r > 0xffff {
+		return utf8.RuneError
+	}
+	return r
+}
 
 // broken breaks the cells of a row into lines.
 func (s *sheet) broken(cells []string, total bool) pdfRow {

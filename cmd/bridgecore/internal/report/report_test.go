@@ -178,6 +178,24 @@ func TestPDF(t *testing.T) {
 	}
 }
 
+// Characters beyond U+FFFF are replaced: fpdf has no place for them.
+func TestPDFWithEmoji(t *testing.T) {
+	table := simple(0)
+	table.Title, table.Subtitle = "Sales 🎉", "𝕊 🇸🇦"
+	table.Columns[0].Label = "Name 😀"
+	table.Rows = func(yield func([]any, error) bool) {
+		for _, text := range []string{"🎉", "a😀b", "مرحبا 🎉 بكم", strings.Repeat("😀", 500), "\U0010ffff", "\xf0\x9f"} {
+			if !yield([]any{text, json.Number("1")}, nil) {
+				return
+			}
+		}
+	}
+	var b bytes.Buffer
+	n, err := report.Write(&b, report.PDF, table)
+	require.NoError(t, err)
+	assert.Equal(t, 6, n)
+}
+
 func pages(pdf []byte) int { return bytes.Count(pdf, []byte("/Type /Page\n")) }
 
 func many(n int) iter.Seq2[[]any, error] {

@@ -137,8 +137,8 @@ var widths = map[Kind]int{Text: 28, Integer: 12, Number: 14, Money: 18, Date: 14
 
 func (b *workbook) makeStyles() (err error) {
 	b.bold, err = b.file.NewStyle(&excelize.Style{
-		Font: &excelize.Font{Bold: true}, Fill: excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{"E7E9EE"}},
-		Border: []excelize.Border{{Type: "bottom", Color: "808080", Style: 1}}, Alignment: &excelize.Alignment{Vertical: "center", WrapText: true},
+		Font: &excelize.Font{Bold: true, Family: "Calibri", Size: 11}, Fill: excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{"E7E9EE"}},
+		Border: []excelize.Border{{Type: "bottom", Color: "808080", Style: 1}}, Alignment: &excelize.Alignment{Vertical: "center", WrapText: true, Horizontal: b.start()},
 	})
 	for i := range b.t.Columns {
 		for _, total := range [...]bool{false, true} {
@@ -154,6 +154,15 @@ func (b *workbook) makeStyles() (err error) {
 		}
 	}
 	return err
+}
+
+// start is the side at which texts begin. Where that is the right one it must be
+// said, else a text in Latin letters begins at the left.
+func (b *workbook) start() string {
+	if b.t.Locale.RTL() {
+		return "right"
+	}
+	return ""
 }
 
 func (b *workbook) style(c *Column, unit string, total bool) (int, error) {
@@ -178,8 +187,11 @@ func (b *workbook) style(c *Column, unit string, total bool) (int, error) {
 	if format != "" {
 		s.CustomNumFmt = &format
 	}
+	if side := b.start(); side != "" && !c.Kind.numeric() {
+		s.Alignment = &excelize.Alignment{Horizontal: side}
+	}
 	if total {
-		s.Font = &excelize.Font{Bold: true}
+		s.Font = &excelize.Font{Bold: true, Family: "Calibri", Size: 11}
 		s.Border = []excelize.Border{{Type: "top", Color: "808080", Style: 1}}
 	}
 	return b.file.NewStyle(s)

@@ -23,16 +23,23 @@ type KeptAnswer struct {
 	Body        string
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
+	// Age is how long ago the key was claimed, by the database's clock. ClaimKey
+	// fills it in where the key is taken.
+	Age time.Duration `bun:"-"`
 }
 
 // ClaimKey reserves a key for a request. Where the key is taken, it returns
-// what it was taken for, and false.
-func (s *Store) ClaimKey(ctx context.Context, k KeptAnswer) (KeptAnswer, bool, error) {
-	at := now()
+// what it was taken for, and false. It is kept for life, by the database's
+// clock.
+func (s *Store) ClaimKey(ctx context.Context, k KeptAnswer, life time.Duration) (KeptAnswer, bool, error) {
+	at, err := s.Now(ctx)
+	if err != nil {
+		return k, false, err
+	}
 	if _, err := s.db.NewDelete().Model((*KeptAnswer)(nil)).Where("expires_at < ?", at).Exec(ctx); err != nil {
 		return k, false, err
 	}
-	k.CreatedAt, k.ExpiresAt = at, k.ExpiresAt.UTC()
+	k.CreatedAt, k.ExpiresAt = at, at.Add(life)
 	res, err := s.db.NewInsert().Model(&k).On("CONFLICT (user_id, key) DO NOTHING").Exec(ctx)
 	if err != nil {
 		return k, false, err
@@ -46,13 +53,15 @@ func (s *Store) ClaimKey(ctx context.Context, k KeptAnswer) (KeptAnswer, bool, e
 		// Given back meanwhile: the next try gets it.
 		return KeptAnswer{Fingerprint: k.Fingerprint}, false, nil
 	}
+	taken.Age = at.Sub(taken.CreatedAt)
 	return taken, false, err
 }
 
-// KeepAnswer stores the answer to the request that claimed a key.
+// KeepAnswer stores the answer to the request that claimed a key, until
+// ExpiresAt.
 func (s *Store) KeepAnswer(ctx context.Context, k KeptAnswer) error {
-	k.Done = true
-	_, err := s.db.NewUpdate().Model(&k).Column("done", "status", "headers", "body").WherePK().Exec(ctx)
+	k.Done, k.ExpiresAt = true, k.ExpiresAt.UTC()
+	_, err := s.db.NewUpdate().Model(&k).Column("done", "status", "headers", "body", "expires_at").WherePK().Exec(ctx)
 	return err
 }
 
@@ -60,4 +69,11 @@ func (s *Store) KeepAnswer(ctx context.Context, k KeptAnswer) error {
 func (s *Store) ReleaseKey(ctx context.Context, userID int64, key string) error {
 	_, err := s.db.NewDelete().Model(&KeptAnswer{UserID: userID, Key: key}).WherePK().Exec(ctx)
 	return err
+}
+
+// AnswerKept returns what is kept under a key.
+func (s *Store) AnswerKept(ctx context.Context, userID int64, key string) (KeptAnswer, error) {
+	k := KeptAnswer{UserID: userID, Key: key}
+	err := s.db.NewSelect().Model(&k).WherePK().Scan(ctx)
+	return k, err
 }

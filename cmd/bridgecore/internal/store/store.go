@@ -19,13 +19,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
+	"github.com/uptrace/bun/schema"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -43,11 +45,16 @@ type Options struct {
 	MaxOpen int    // connections open at once; 0 for 30
 	// OnQuery is told of every query: select, insert, update, delete or other.
 	// May be nil.
-	OnQuery func(operation string, took time.Duration)
+	OnQuery func(ctx context.Context, operation string, took time.Duration)
+	// Clock is this machine's; nil is time.Now. Tests have one that is wrong.
+	Clock func() time.Time
 }
 
 // Store is an open database. It is safe for concurrent use.
-type Store struct{ db *bun.DB }
+type Store struct {
+	db    *bun.DB
+	clock func() time.Time
+}
 
 // Open connects, brings the schema up to date and returns the store. Several
 // servers may open one PostgreSQL database at the same time. The error does not
@@ -79,26 +86,30 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.OnQuery != nil {
 		db = db.WithQueryHook(queryHook{o.OnQuery})
 	}
-	return &Store{db}, nil
+	s := &Store{db, time.Now}
+	if o.Clock != nil {
+		s.clock = o.Clock
+	}
+	return s, nil
 }
 
 // queryHook tells how long queries take.
 type queryHook struct {
-	tell func(operation string, took time.Duration)
+	tell func(ctx context.Context, operation string, took time.Duration)
 }
 
 // BeforeQuery does nothing: bun notes the time.
 func (queryHook) BeforeQuery(ctx context.Context, _ *bun.QueryEvent) context.Context { return ctx }
 
 // AfterQuery tells.
-func (h queryHook) AfterQuery(_ context.Context, e *bun.QueryEvent) {
+func (h queryHook) AfterQuery(ctx context.Context, e *bun.QueryEvent) {
 	operation := strings.ToLower(e.Operation())
 	switch operation {
 	case "select", "insert", "update", "delete":
 	default:
 		operation = "other"
 	}
-	h.tell(operation, time.Since(e.StartTime))
+	h.tell(ctx, operation, time.Since(e.StartTime))
 }
 
 func openSQLite(path string) (*bun.DB, error) {
@@ -122,18 +133,22 @@ func openSQLite(path string) (*bun.DB, error) {
 	if err != nil {
 		return nil, errors.New("open the database file: bad path")
 	}
-	return bun.NewDB(db, sqlitedialect.New()), nil
+	return bun.NewDB(db, printable{sqlitedialect.New()}), nil
 }
 
 func openPostgres(o Options) (*bun.DB, error) {
-	db, err := sql.Open("pgx", o.DSN)
+	c, err := pgx.ParseConfig(o.DSN)
 	if err != nil {
 		return nil, errors.New("open the PostgreSQL database: bad DATABASE_URL")
 	}
+	// bun writes the values into the queries, so hardly one comes twice:
+	// preparing each would take a round trip, and keep it for nothing.
+	c.DefaultQueryExecMode = pgx.QueryExecModeExec
+	db := stdlib.OpenDB(*c)
 	db.SetMaxIdleConns(or(o.MaxIdle, 20))
 	db.SetMaxOpenConns(or(o.MaxOpen, 30))
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	return bun.NewDB(db, pgdialect.New()), nil
+	return bun.NewDB(db, printable{pgdialect.New()}), nil
 }
 
 func or(n, fallback int) int {
@@ -141,6 +156,12 @@ func or(n, fallback int) int {
 		return fallback
 	}
 	return n
+}
+
+// Locker lets servers that start at once over one PostgreSQL database make its
+// tables one after the other. It looks every second whether it is its turn.
+func Locker() (lock.SessionLocker, error) {
+	return lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
 }
 
 func migrate(ctx context.Context, db *sql.DB, driver string) error {
@@ -151,7 +172,7 @@ func migrate(ctx context.Context, db *sql.DB, driver string) error {
 	dialect, options := goose.DialectSQLite3, []goose.ProviderOption{}
 	if driver == "postgres" {
 		dialect = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := Locker()
 		if err != nil {
 			return err
 		}
@@ -189,6 +210,29 @@ func found(err error, format string, args ...any) error {
 		return adapter.Errorf(adapter.NotFound, format, args...)
 	}
 	return err
+}
+
+// Clock is this machine's time, by which nothing is decided that several
+// machines have to agree on.
+func (s *Store) Clock() time.Time { return s.clock().UTC() }
+
+// Now is the time by the database's clock, which is the same for all servers
+// and workers however wrong their own are. SQLite has this machine's.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	if s.Driver() == "sqlite" {
+		return s.clock().UTC().Truncate(time.Microsecond), nil
+	}
+	var at time.Time
+	err := s.db.NewSelect().ColumnExpr("clock_timestamp()").Scan(ctx, &at)
+	return at.UTC(), err
+}
+
+// after is the time by the database's clock some time from now, as SQL.
+func (s *Store) after(d time.Duration) schema.QueryWithArgs {
+	if s.Driver() == "sqlite" {
+		return bun.SafeQuery("?", s.clock().Add(d).UTC().Truncate(time.Microsecond))
+	}
+	return bun.SafeQuery("clock_timestamp() + ? * INTERVAL '1 microsecond'", d.Microseconds())
 }
 
 // now is the time of writing, as precise as both databases keep it.

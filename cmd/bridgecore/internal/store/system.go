@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -86,14 +88,31 @@ func (s *Store) Reseal(ctx context.Context, sys *System, sealed string) error {
 	return err
 }
 
-// DeleteSystem removes the tenant's system.
+// DeleteSystem removes the tenant's system, and takes it from the users who
+// were granted it: another one under the same SystemID is not theirs.
 func (s *Store) DeleteSystem(ctx context.Context, tenantID int64, systemID string) error {
-	res, err := s.db.NewDelete().Model((*System)(nil)).Where("tenant_id = ? AND system_id = ?", tenantID, systemID).Exec(ctx)
-	if err != nil {
-		return err
-	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return adapter.Errorf(adapter.NotFound, noSystem, systemID)
-	}
-	return nil
+	return s.db.RunInTx(ctx, &sql.TxOptions{}, func(ctx context.Context, tx bun.Tx) error {
+		res, err := tx.NewDelete().Model((*System)(nil)).Where("tenant_id = ? AND system_id = ?", tenantID, systemID).Exec(ctx)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return adapter.Errorf(adapter.NotFound, noSystem, systemID)
+		}
+		var users []User
+		if err := s.locked(tx.NewSelect().Model(&users)).Where("u.tenant_id = ? AND u.granted <> ''", tenantID).Order("u.id").Scan(ctx); err != nil {
+			return err
+		}
+		for i := range users {
+			left := slices.DeleteFunc(slices.Clone(users[i].Granted), func(id string) bool { return id == systemID })
+			if len(left) == len(users[i].Granted) {
+				continue
+			}
+			users[i].Granted = left
+			if _, err := tx.NewUpdate().Model(&users[i]).Column("granted").WherePK().Exec(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -70,7 +70,7 @@ func (c OdooConnection) dial(ctx context.Context, d dialling) (adapter.Adapter, 
 	}
 	client, err := odoo.Dial(ctx, odoo.Config{
 		URL: c.URL, Database: c.Database, Username: c.Username, Password: c.Password, APIKey: c.APIKey,
-		Transport: transport, Timeout: c.timeout(), MaxConns: c.connections(), Control: d.guard.Control,
+		Transport: transport, Timeout: c.timeout(), MaxConns: c.connections(), Control: d.guard.Control, WrapTransport: d.wrap,
 	})
 	if err != nil {
 		return nil, err // not a nil client in the interface

@@ -125,7 +125,7 @@ func (c SalesforceConnection) dial(ctx context.Context, d dialling) (adapter.Ada
 	client, err := salesforce.Dial(ctx, salesforce.Config{
 		URL: c.URL, ClientID: c.ClientID, ClientSecret: c.ClientSecret, Username: c.Username, PrivateKey: c.PrivateKey,
 		Audience: c.Audience, RefreshToken: c.RefreshToken, APIVersion: c.APIVersion,
-		Timeout: c.timeout(), MaxConns: c.connections(), Control: d.guard.Control,
+		Timeout: c.timeout(), MaxConns: c.connections(), Control: d.guard.Control, WrapTransport: d.wrap,
 		OnRefreshToken: c.rotated(d.keep),
 	})
 	if err != nil {

@@ -154,7 +154,7 @@ func (c SAPConnection) dial(ctx context.Context, d dialling) (adapter.Adapter, e
 		URL: c.URL, Username: c.Username, Password: c.Password,
 		TokenURL: c.TokenURL, ClientID: c.ClientID, ClientSecret: c.ClientSecret, Scopes: strings.Fields(c.Scope), BearerToken: c.BearerToken,
 		Client: c.Client, Language: c.Language, Services: services, Version: d.version,
-		Timeout: c.timeout(), MaxConns: c.connections(), Control: d.guard.Control,
+		Timeout: c.timeout(), MaxConns: c.connections(), Control: d.guard.Control, WrapTransport: d.wrap,
 	})
 	if err != nil {
 		return nil, err // not a nil client in the interface

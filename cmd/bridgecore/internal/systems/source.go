@@ -2,6 +2,7 @@ package systems
 
 import (
 	"context"
+	"net/http"
 	"strconv"
 	"sync"
 
@@ -122,10 +123,17 @@ type dialling struct {
 	guard   netguard.Guard
 	version string                    // what the owner says the system's version is
 	keep    func(was, now Connection) // stores a secret that took the place of one
+	wrap    func(http.RoundTripper) http.RoundTripper
 }
 
 // Openers dial systems by their kind, through the guard. The keeper may be nil.
 func Openers(guard netguard.Guard, keeper *Keeper) map[string]bridge.Opener {
+	return OpenersVia(guard, keeper, nil)
+}
+
+// OpenersVia are Openers whose systems send their requests through what wrap
+// makes of their transports.
+func OpenersVia(guard netguard.Guard, keeper *Keeper, wrap func(http.RoundTripper) http.RoundTripper) map[string]bridge.Opener {
 	openers := make(map[string]bridge.Opener, len(kinds))
 	for _, name := range Kinds() {
 		openers[name] = func(ctx context.Context, config bridge.SystemConfig) (adapter.Adapter, error) {
@@ -136,7 +144,7 @@ func Openers(guard netguard.Guard, keeper *Keeper) map[string]bridge.Opener {
 			keep := func(was, now Connection) { //nolint:contextcheck // when it is called the dialling is long over
 				keeper.keep(config.Tenant, config.ID, was, now)
 			}
-			return c.dial(ctx, dialling{guard, config.Version, keep})
+			return c.dial(ctx, dialling{guard, config.Version, keep, wrap})
 		}
 	}
 	return openers

@@ -31,6 +31,9 @@ func served(t *testing.T) map[string]string {
 	m.Upstream(t.Context(), bridge.UpstreamEvent{Kind: "odoo", Model: "m", Operation: "read"})
 	m.Breaker(bridge.BreakerEvent{Tenant: "1", System: "s", To: breaker.Open})
 	m.Migrated("odoo", "13.0", "14.0", 1, 0)
+	m.Operations(func() (map[telemetry.OperationGroup]int64, error) {
+		return map[telemetry.OperationGroup]int64{{Kind: "batch", State: "queued"}: 1}, nil
+	})
 	names := map[string]string{"up": ""}
 	for line := range strings.SplitSeq(page(t, m), "\n") {
 		if line == "" || line[0] == '#' {

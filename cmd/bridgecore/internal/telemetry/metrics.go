@@ -39,7 +39,12 @@ type Metrics struct {
 	queries    *prometheus.HistogramVec
 	operations *prometheus.CounterVec
 	breakers   *prometheus.GaugeVec
+	kept       *prometheus.GaugeVec
+	counted    prometheus.Gauge
 	migrations *prometheus.CounterVec
+	sessions   prometheus.Gauge
+	events     *prometheus.CounterVec
+	dropped    *prometheus.CounterVec
 
 	models  *bounded
 	systems *bounded
@@ -96,10 +101,55 @@ func New(connections func() map[string]int) *Metrics {
 	m.queries = histogram("db_query_duration_seconds", "Time of queries to the server's own database.", "operation")
 	m.operations = counter("api_operations_total", "Calls made to connected systems, each attempt by itself; status is ok or the code of the error.", "system_type", "model", "operation", "status")
 	m.breakers = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "circuit_breaker_state", Help: "State of a system's circuit breaker: 0 closed, 1 half-open, 2 open. system_id is tenant/system."}, []string{"system_id"})
+	m.kept = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "cache_keys", Help: "Answers kept of a system when they were last counted, every five minutes by one of the servers. system_id is tenant/system."}, []string{"system_id"})
+	m.counted = prometheus.NewGauge(prometheus.GaugeOpts{Name: "cache_counted_timestamp_seconds", Help: "When this server last counted cache_keys; 0 for never."})
 	m.migrations = counter("version_migrations_total", "Records migrated between versions; status is ok or failed.", "system_type", "from_version", "to_version", "status")
-	m.registry.MustRegister(m.breakers, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.sessions = prometheus.NewGauge(prometheus.GaugeOpts{Name: "live_connections", Help: "WebSockets and event streams that are open."})
+	m.events = counter("live_events_total", "Messages handed to live connections.", "type")
+	m.dropped = counter("live_dropped_total", "Live connections that were dropped or refused, and events that were lost, by reason.", "reason")
+	m.registry.MustRegister(m.sessions, m.breakers, m.kept, m.counted, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(&connected{connections})
 	return m
+}
+
+// Operations adds how many background operations there are, asked for at every
+// scrape. count returns them by kind and state.
+func (m *Metrics) Operations(count func() (map[OperationGroup]int64, error)) {
+	m.registry.MustRegister(operationCounts{count})
+}
+
+// OperationGroup are the operations of one kind in one state.
+type OperationGroup struct{ Kind, State string }
+
+type operationCounts struct {
+	count func() (map[OperationGroup]int64, error)
+}
+
+var (
+	operationsDescription = prometheus.NewDesc("background_operations", "Background operations that are kept, by kind and state.", []string{"kind", "state"}, nil)
+	queueDescription      = prometheus.NewDesc("background_operations_waiting", "Background operations that wait for a worker or for their next attempt.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (operationCounts) Describe(ch chan<- *prometheus.Desc) {
+	ch <- operationsDescription
+	ch <- queueDescription
+}
+
+// Collect implements prometheus.Collector.
+func (o operationCounts) Collect(ch chan<- prometheus.Metric) {
+	groups, err := o.count()
+	if err != nil {
+		return // the database's own metrics tell
+	}
+	var waiting int64
+	for group, n := range groups {
+		if group.State == "queued" {
+			waiting += n
+		}
+		ch <- prometheus.MustNewConstMetric(operationsDescription, prometheus.GaugeValue, float64(n), group.Kind, group.State)
+	}
+	ch <- prometheus.MustNewConstMetric(queueDescription, prometheus.GaugeValue, float64(waiting))
 }
 
 // Handler serves the metrics to Prometheus.
@@ -153,6 +203,15 @@ func (m *Metrics) Migrated(kind, from, to string, ok, failed int) {
 	}
 }
 
+// LiveSessions implements live.Metrics.
+func (m *Metrics) LiveSessions(n int) { m.sessions.Set(float64(n)) }
+
+// LiveEvent implements live.Metrics.
+func (m *Metrics) LiveEvent(kind string, n int) { m.events.WithLabelValues(kind).Add(float64(n)) }
+
+// LiveDropped implements live.Metrics.
+func (m *Metrics) LiveDropped(reason string) { m.dropped.WithLabelValues(reason).Inc() }
+
 // Upstream implements bridge.Observer.
 func (m *Metrics) Upstream(_ context.Context, e bridge.UpstreamEvent) {
 	status := "ok"
@@ -190,6 +249,12 @@ func (m *Metrics) Changed(context.Context, bridge.ChangeEvent) {}
 // Breaker implements bridge.Observer.
 func (m *Metrics) Breaker(e bridge.BreakerEvent) {
 	m.breakers.WithLabelValues(m.systems.label(e.Tenant + "/" + e.System)).Set(breakerValue(e.To))
+}
+
+// CacheCounted shows how many answers are kept of a system.
+func (m *Metrics) CacheCounted(tenant, system string, keys int) {
+	m.kept.WithLabelValues(m.systems.label(tenant + "/" + system)).Set(float64(keys))
+	m.counted.SetToCurrentTime()
 }
 
 // seen shows the breaker of a system that was called as closed, before it ever
