@@ -15,8 +15,8 @@ build: ## build bin/bridgecore, static, without cgo
 demo: ## run the tour over simulated Odoo servers
 	$(GO) run ./cmd/bridgecore demo
 
-test: ## run all tests twice: with real PostgreSQL and Redis (race detector on), then with the embedded defaults
-	.ci/with-services $(GO) test -race ./...
+test: ## run all tests twice: with real PostgreSQL and Redis (race detector on, the largest left out), then all with the embedded defaults
+	.ci/with-services $(GO) test -race -short -parallel 3 -timeout 20m ./...
 	$(GO) test ./...
 
 test-embedded: ## run all tests with the embedded defaults only: needs Go and nothing else
