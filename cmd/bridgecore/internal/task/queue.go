@@ -37,13 +37,13 @@ type queue interface {
 }
 
 // wakeArgs ask for a slice of an operation. There is one job for the same
-// arguments. The revision tells a wake-up from an earlier one whose worker died
-// in the midst of the slice, the minutes since from one whose worker died before
-// it began.
+// arguments, even after it ended. The revision tells a wake-up from an earlier
+// one whose worker died in the midst of the slice, waits from one whose worker
+// died before it began.
 type wakeArgs struct {
 	ID       string `json:"id"`
 	Revision int64  `json:"revision"`
-	Waits    int64  `json:"waits"` // minutes
+	Waits    int64  `json:"waits"`
 }
 
 // Kind names the jobs.

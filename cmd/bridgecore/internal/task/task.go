@@ -44,6 +44,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/bits"
 	"math/rand/v2"
 	"os"
 	"runtime/debug"
@@ -239,9 +240,17 @@ func (e *Engine) changed(ctx context.Context, id string) {
 func (e *Engine) wake(ctx context.Context, op *store.Operation) { e.wakeAt(ctx, op, time.Time{}) }
 
 func (e *Engine) wakeAt(ctx context.Context, op *store.Operation, at time.Time) {
-	if err := e.queue.wake(ctx, wakeArgs{op.ID, op.Revision, int64(time.Since(op.UpdatedAt) / time.Minute)}, at); err != nil && ctx.Err() == nil {
+	if err := e.queue.wake(ctx, wakeArgs{op.ID, op.Revision, waits(time.Since(op.UpdatedAt))}, at); err != nil && ctx.Err() == nil {
 		e.Log.Warn("could not wake a worker for an operation; the next sweep will", "operation", op.ID, "error", err)
 	}
+}
+
+// waits counts the wake-ups that an operation may have had since it changed:
+// more of them at first, then one a minute, so that none that was lost costs
+// more than as long again, and a long queue is not flooded.
+func waits(since time.Duration) int64 {
+	since = max(0, since)
+	return int64(bits.Len64(uint64(since/overdue)) + int(since/time.Minute)) //nolint:gosec // not negative
 }
 
 func (e *Engine) publish(ctx context.Context, op *store.Operation) {
@@ -352,8 +361,11 @@ type next struct {
 // slice does an operation for a while.
 func (e *Engine) slice(ctx context.Context, id string) (next, error) {
 	op, ours, err := e.Store.ClaimOperation(ctx, id, e.worker+"/"+uuid.NewString()[:8], e.Lease)
-	if err != nil || !ours {
+	switch {
+	case err != nil:
 		return next{}, err
+	case !ours:
+		return e.early(ctx, id)
 	}
 	r := &Run{Operation: op, engine: e, ahead: e.Store.Clock().Sub(op.UpdatedAt)}
 	e.publish(ctx, &r.Operation)
@@ -373,6 +385,21 @@ func (e *Engine) slice(ctx context.Context, id string) (next, error) {
 	r.Worker = ""
 	e.publish(ctx, &r.Operation)
 	return next{again, pause, r.ahead.Abs() > wrong}, nil
+}
+
+// early says how an operation that can't be had goes on: one that nobody holds
+// is not due yet, perhaps because the sweep has just given it a new time, and
+// there may be no other wake-up for it than this one.
+func (e *Engine) early(ctx context.Context, id string) (next, error) {
+	op, err := e.Store.Operation(ctx, id)
+	if err != nil || op.State.Final() || op.Worker != "" {
+		return next{}, err // there is nothing to do, or another worker does it
+	}
+	now, err := e.Store.Now(ctx)
+	if err != nil || e.Store.Clock().Sub(now).Abs() > wrong {
+		return next{}, err // the sweep goes by the database's clock
+	}
+	return next{again: true, pause: max(0, op.NextAt.Sub(now))}, nil
 }
 
 // guarded takes steps until the slice is over, under the eyes of a watcher.

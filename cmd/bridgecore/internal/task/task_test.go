@@ -138,6 +138,45 @@ func TestAnOperationIsDoneStepByStep(t *testing.T) {
 	assert.ErrorIs(t, err, adapter.ErrUnsupported)
 }
 
+// A worker that is woken a little before the operation is due does not give the
+// only wake-up away.
+func TestAWakeUpThatComesTooEarly(t *testing.T) {
+	b := newBench(t)
+	e := b.engine(nil)
+	e.Handle("count", &executor{})
+	id := b.submit(e, "count")
+	_, err := b.store.SQL().ExecContext(t.Context(), "UPDATE operations SET next_at = "+map[string]string{
+		"sqlite":   "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now', '+1 second')",
+		"postgres": "clock_timestamp() + INTERVAL '1 second'",
+	}[b.store.Driver()])
+	require.NoError(t, err)
+	require.NoError(t, e.Start(t.Context()))
+	assert.Equal(t, store.Succeeded, (<-b.heard.of(id)).State)
+	var jobs int
+	require.NoError(t, b.store.SQL().QueryRowContext(t.Context(), "SELECT COUNT(*) FROM river_job WHERE kind = 'operation'").Scan(&jobs))
+	assert.Equal(t, 1, jobs, "nobody had to wake it again")
+}
+
+// Where the worker that was woken died before it began, another one is woken.
+func TestAWakeUpThatWasLost(t *testing.T) {
+	b := newBench(t)
+	e := b.engine(nil)
+	e.Handle("count", &executor{})
+	id := b.submit(e, "count")
+	res, err := b.store.SQL().ExecContext(t.Context(), "UPDATE river_job SET state = 'completed', finalized_at = CURRENT_TIMESTAMP WHERE kind = 'operation'")
+	require.NoError(t, err)
+	n, err := res.RowsAffected()
+	require.NoError(t, err)
+	require.EqualValues(t, 1, n)
+	require.NoError(t, e.Start(t.Context()))
+	select {
+	case op := <-b.heard.of(id):
+		assert.Equal(t, store.Succeeded, op.State)
+	case <-time.After(30 * time.Second):
+		assert.Fail(t, "nobody was woken again")
+	}
+}
+
 func TestFailuresByTheirKind(t *testing.T) {
 	for name, tc := range map[string]struct {
 		step  func(context.Context, int64) error
