@@ -126,7 +126,14 @@ func (s *System) Feed(model string, o FeedOptions) (*Feed, error) {
 
 // MayRead refuses a model that the caller's roles don't allow to read.
 func (s *System) MayRead(ctx context.Context, model string) error {
-	return s.may(ctx, model, "search_read")
+	_, err := s.ownModel(ctx, model, "search_read")
+	return err
+}
+
+// MayWrite refuses a model that the caller's roles don't allow to write.
+func (s *System) MayWrite(ctx context.Context, model string) error {
+	_, err := s.ownModel(ctx, model, "write")
+	return err
 }
 
 // OwnModel is what the system itself calls a model of the caller's vocabulary:
@@ -134,10 +141,14 @@ func (s *System) MayRead(ctx context.Context, model string) error {
 // caller's roles don't allow to read. In the universal vocabulary the system is
 // dialled if need be.
 func (s *System) OwnModel(ctx context.Context, model string) (string, error) {
+	return s.ownModel(ctx, model, "search_read")
+}
+
+func (s *System) ownModel(ctx context.Context, model, method string) (string, error) {
 	if s.universal == nil {
-		return model, s.MayRead(ctx, model)
+		return model, s.may(ctx, model, method)
 	}
-	t, err := s.topic(ctx, model, "search_read")
+	t, err := s.topic(ctx, model, method)
 	if err != nil {
 		return "", err
 	}

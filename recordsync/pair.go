@@ -40,6 +40,17 @@ func DefaultWords(source, target *bridge.System) Words {
 	return Own
 }
 
+// Of is a system in the words; version is that of Pinned.
+func (w Words) Of(sys *bridge.System, version string) (*bridge.System, error) {
+	switch w {
+	case Universal:
+		return sys.Universal(bridge.UniversalOptions{})
+	case Pinned:
+		return sys.As(version)
+	}
+	return sys.As("")
+}
+
 // Policy decides a conflict: a field that both sides changed to different values
 // since they were last the same.
 type Policy string
@@ -258,15 +269,7 @@ func (s *Session) open(ctx context.Context, at Side, sys *bridge.System) (*side,
 		scope.Values["tracking_disable"] = true
 		sys = sys.WithScope(scope)
 	}
-	var err error
-	switch s.Words {
-	case Universal:
-		sys, err = sys.Universal(bridge.UniversalOptions{})
-	case Pinned:
-		sys, err = sys.As(s.Version)
-	default:
-		sys, err = sys.As("")
-	}
+	sys, err := s.Words.Of(sys, s.Version)
 	if err != nil {
 		return nil, err
 	}

@@ -103,10 +103,8 @@ func (c *Client) upsertBy(ctx context.Context, name, key, value string, values a
 		if err == nil {
 			return made, true, nil
 		}
-		if adapter.CodeOf(err) == adapter.UnknownOutcome {
-			return made, false, err
-		}
-		if id, _ = find(); id.IsZero() { // somebody else made it meanwhile, or it was refused
+		// Somebody else made it meanwhile, or the answer got lost; otherwise it was refused.
+		if id, _ = find(); id.IsZero() {
 			return made, false, err
 		}
 	}

@@ -1,7 +1,11 @@
 package odoo_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"io"
+	"net/http"
 	"testing"
 	"time"
 
@@ -188,4 +192,249 @@ func TestUpsertByAUniqueField(t *testing.T) {
 		_, _, err := upsert(value, values)
 		require.ErrorIs(t, err, adapter.ErrInvalidArgument)
 	}
+}
+
+// between calls a function, once, when a request with a text is about to go out,
+// or with after when its answer has come: what others do at that moment.
+type between struct {
+	http.RoundTripper
+
+	text  string
+	after bool
+	do    func()
+}
+
+func (b *between) RoundTrip(r *http.Request) (*http.Response, error) {
+	if b.do == nil || r.Body == nil {
+		return b.RoundTripper.RoundTrip(r)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	do := b.do
+	if !bytes.Contains(body, []byte(b.text)) {
+		return b.RoundTripper.RoundTrip(r)
+	}
+	b.do = nil
+	if !b.after {
+		do()
+	}
+	res, err := b.RoundTripper.RoundTrip(r)
+	if b.after {
+		do()
+	}
+	return res, err
+}
+
+// interrupted is reserving with a client that others get between.
+func interrupted(t *testing.T, text string, do func(r *reserving)) (*reserving, *between) {
+	t.Helper()
+	r := newReserving(t)
+	b := &between{text: text}
+	r.client = dial(t, odoo.Config{URL: r.URL, Database: r.Database, Username: r.Username, Password: r.Password, WrapTransport: func(next http.RoundTripper) http.RoundTripper {
+		b.RoundTripper = next
+		return b
+	}})
+	b.do = func() { do(r) }
+	return r, b
+}
+
+// reserve is what a call leaves that broke off before its record was made.
+func (r *reserving) reserve(t *testing.T, model string, record int64) int64 {
+	t.Helper()
+	id, err := r.Create("ir.model.data", map[string]any{"module": "app", "name": "one", "model": model, "res_id": record})
+	require.NoError(t, err)
+	return id
+}
+
+func (r *reserving) call(t *testing.T, model, method string, args ...any) any {
+	t.Helper()
+	got, err := r.Call(model, method, args...)
+	require.NoError(t, err)
+	return got
+}
+
+func TestExternalIDsThatAreNone(t *testing.T) {
+	r := newReserving(t)
+	for _, value := range []string{"", ".", "app", "app.", ".one", "app.o ne", "a pp.one", "app.one\n", "app.\tone"} {
+		_, _, err := r.client.Upsert(t.Context(), "res.partner", "external_id", value, adapter.Record{"name": "None"})
+		require.ErrorIs(t, err, adapter.ErrInvalidArgument, "%q", value)
+	}
+	assert.Empty(t, r.named(t, "None"))
+	values := adapter.Record{"name": "Said twice", "external_id": "app.one"}
+	id, _, err := r.upsert(t, values)
+	require.NoError(t, err, "that it stands among the values as well is no fault")
+	assert.Equal(t, []adapter.ID{id}, r.named(t, "Said twice"))
+	assert.Contains(t, values, "external_id", "the caller's map is left alone")
+}
+
+// What others do in the midst of an upsert leads to no second record, and to no
+// change of one that is not meant.
+func TestUpsertsThatOthersGetBetween(t *testing.T) {
+	values := adapter.Record{"name": "Between", "color": 4}
+	t.Run("another model takes the name first", func(t *testing.T) {
+		r, _ := interrupted(t, `"module":"app"`, func(r *reserving) { r.reserve(t, "res.country", 1) })
+		before := r.call(t, "res.partner", "read", []int64{1}, []string{"name"})
+		_, _, err := r.upsert(t, values)
+		busy(t, err, time.Second)
+		_, _, err = r.upsert(t, values)
+		require.ErrorIs(t, err, adapter.ErrConflict)
+		assert.Equal(t, before, r.call(t, "res.partner", "read", []int64{1}, []string{"name"}))
+		assert.Empty(t, r.named(t, "Between"))
+	})
+	t.Run("the caller goes away once the name is reserved", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		r, b := interrupted(t, `"module":"app"`, func(*reserving) { cancel() })
+		b.after = true
+		_, _, err := r.client.Upsert(ctx, "res.partner", "external_id", "app.one", values)
+		require.Error(t, err)
+		_, created, err := r.upsert(t, values)
+		require.NoError(t, err, "the name is free at once")
+		assert.True(t, created)
+	})
+	for name, tc := range map[string]struct {
+		text    string
+		do      func(t *testing.T, r *reserving, note int64)
+		created bool
+		records int
+	}{
+		"who had the name notes its record": {`"noupdate":true`, func(t *testing.T, r *reserving, note int64) {
+			t.Helper()
+			id, err := r.Create("res.partner", map[string]any{"name": "Of the other"})
+			require.NoError(t, err)
+			r.call(t, "ir.model.data", "write", []int64{note}, map[string]any{"res_id": id})
+		}, false, 1},
+		"another gives the name up after the look": {`"create_date","write_date"`, func(t *testing.T, r *reserving, note int64) {
+			t.Helper()
+			r.call(t, "ir.model.data", "unlink", []int64{note})
+		}, true, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var note int64
+			r, b := interrupted(t, tc.text, func(r *reserving) { tc.do(t, r, note) })
+			do := b.do
+			b.do = nil
+			note = r.reserve(t, "res.partner", 0)
+			r.pass(150 * time.Second)
+			b.do = do
+			_, _, err := r.upsert(t, values)
+			busy(t, err, time.Second)
+			assert.Empty(t, r.named(t, "Between"))
+			_, created, err := r.upsert(t, values)
+			require.NoError(t, err)
+			assert.Equal(t, tc.created, created)
+			assert.Len(t, r.named(t, "Between"), tc.records)
+		})
+	}
+	t.Run("another gives the name up at the same time", func(t *testing.T) {
+		var note int64
+		r, b := interrupted(t, `"unlink"`, func(r *reserving) { r.call(t, "ir.model.data", "unlink", []int64{note}) })
+		do := b.do
+		b.do = nil
+		note = r.reserve(t, "res.partner", 0)
+		r.pass(150 * time.Second)
+		b.do = do
+		_, created, err := r.upsert(t, values)
+		require.NoError(t, err)
+		assert.True(t, created)
+		assert.Len(t, r.named(t, "Between"), 1)
+	})
+	t.Run("somebody makes the user", func(t *testing.T) {
+		r, _ := interrupted(t, `"create"`, func(r *reserving) {
+			_, err := r.Create("res.users", map[string]any{"login": "raced@example.com", "name": "First"})
+			require.NoError(t, err)
+		})
+		_, created, err := r.client.Upsert(t.Context(), "res.users", "login", "raced@example.com", adapter.Record{"name": "Second"})
+		require.NoError(t, err)
+		assert.False(t, created)
+		assert.Len(t, r.named(t, "Second"), 1)
+		assert.Empty(t, r.named(t, "First"))
+	})
+}
+
+// A record whose answer got lost is looked for at once where its key is unique.
+func TestUpsertsWhoseAnswerGotLost(t *testing.T) {
+	r := newReserving(t)
+	r.SetFault(odootest.Fault{Contains: `"lost@example.com","name"`, Reset: true, AfterCall: true, Times: 1})
+	upsert := func() adapter.ID {
+		id, created, err := r.client.Upsert(t.Context(), "res.users", "login", "lost@example.com", adapter.Record{"name": "Lost"})
+		require.NoError(t, err)
+		assert.False(t, created)
+		return id
+	}
+	first := upsert()
+	assert.Equal(t, first, upsert())
+	assert.Len(t, r.named(t, "Lost"), 1)
+	r.SetFault(odootest.Fault{Contains: `"login"`, Skip: 1, Reset: true, Times: 1})
+	_, _, err := r.client.Upsert(t.Context(), "res.users", "login", "none@example.com", adapter.Record{"name": "None"})
+	require.Error(t, err, "nor was it made")
+	assert.Empty(t, r.named(t, "None"))
+}
+
+func TestUpsertsByWhoMayMakeNoExternalIDs(t *testing.T) {
+	r := newReserving(t)
+	user := dial(t, odoo.Config{URL: r.URL, Database: r.Database, Username: "demo", Password: "demo"})
+	_, _, err := user.Upsert(t.Context(), "res.partner", "external_id", "app.one", adapter.Record{"name": "x"})
+	e, ok := errors.AsType[*adapter.Error](err)
+	require.True(t, ok, "%v", err)
+	assert.Equal(t, adapter.PermissionDenied, e.Code)
+	assert.Equal(t, "external_id", e.Field)
+	assert.Contains(t, e.Message, "ir.model.data", "it says what the user lacks")
+}
+
+// What was made by a call that broke off is taken over with the values of now,
+// and left alone where it can't be told.
+func TestUpsertsTakeOverWhatTheyCanTell(t *testing.T) {
+	broken := func(t *testing.T, model string, values adapter.Record) (*reserving, func(context.Context, adapter.Record) (adapter.ID, bool, error)) {
+		t.Helper()
+		r := newReserving(t)
+		r.reserve(t, model, 0)
+		_, err := r.client.Create(t.Context(), model, values)
+		require.NoError(t, err)
+		r.pass(150 * time.Second)
+		return r, func(ctx context.Context, values adapter.Record) (adapter.ID, bool, error) {
+			return r.client.Upsert(ctx, model, "external_id", "app.one", values)
+		}
+	}
+	t.Run("other values, and empty ones", func(t *testing.T) {
+		r, upsert := broken(t, "res.partner", adapter.Record{"name": "Told", "color": 1})
+		scope := adapter.Scope{Values: map[string]any{"mine": 1}}
+		id, created, err := upsert(adapter.WithScope(t.Context(), scope), adapter.Record{"name": "Told", "ref": "", "color": 7})
+		require.NoError(t, err)
+		assert.False(t, created)
+		assert.Equal(t, []adapter.ID{id}, r.named(t, "Told"))
+		now, err := adapter.Read(t.Context(), r.client, "res.partner", []adapter.ID{id}, []string{"color"})
+		require.NoError(t, err)
+		assert.Equal(t, int64(7), now[0].Int("color"))
+		assert.Equal(t, map[string]any{"mine": 1}, scope.Values, "the caller's map is left alone")
+	})
+	t.Run("the first of several", func(t *testing.T) {
+		r, upsert := broken(t, "res.partner", adapter.Record{"name": "Told"})
+		_, err := r.client.Create(t.Context(), "res.partner", adapter.Record{"name": "Told"})
+		require.NoError(t, err)
+		all := r.named(t, "Told")
+		id, _, err := upsert(t.Context(), adapter.Record{"name": "Told"})
+		require.NoError(t, err)
+		first, _ := id.Int()
+		for _, other := range all {
+			n, _ := other.Int()
+			assert.LessOrEqual(t, first, n)
+		}
+	})
+	t.Run("by a text that has a translation", func(t *testing.T) {
+		_, upsert := broken(t, "product.template", adapter.Record{"name": "Told"})
+		_, _, err := upsert(t.Context(), adapter.Record{"name": "Told"})
+		require.ErrorIs(t, err, adapter.ErrUnknownOutcome)
+	})
+	t.Run("one of very many", func(t *testing.T) {
+		r, upsert := broken(t, "res.partner", adapter.Record{"name": "Told"})
+		for range 99 {
+			_, err := r.Create("res.partner", map[string]any{"name": "Told"})
+			require.NoError(t, err)
+		}
+		_, _, err := upsert(t.Context(), adapter.Record{"name": "Told"})
+		require.ErrorIs(t, err, adapter.ErrUnknownOutcome)
+	})
 }

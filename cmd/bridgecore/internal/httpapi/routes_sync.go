@@ -110,8 +110,12 @@ func (a *API) registerSync() {
 	register(a, route{
 		id: "listSyncConflicts", method: http.MethodGet, path: path + "/conflicts", tag: tag,
 		summary: "List conflicts that wait for a choice", description: "Of one pair and model, the oldest first.",
-		errors: []int{404, 422},
+		errors: []int{403, 404, 422, 501, 502, 503, 504},
 	}, func(ctx context.Context, in *syncConflictsInput) (*body[syncConflicts], error) {
+		// A conflict has values of both sides.
+		if err := a.syncAllowed(ctx, &in.SyncPair, (*bridge.System).MayRead); err != nil {
+			return nil, err
+		}
 		links, err := a.syncLinks(ctx, &in.SyncPair)
 		if err != nil {
 			return nil, err
@@ -132,6 +136,10 @@ func (a *API) registerSync() {
 		summary: "Decide a conflict", description: "The next synchronisation of the pair does what was chosen.",
 		errors: failures,
 	}, func(ctx context.Context, in *syncChoiceInput) (*body[syncConflict], error) {
+		// Whoever starts the next run does what was chosen, and may be allowed more.
+		if err := a.syncAllowed(ctx, &in.Body.SyncPair, (*bridge.System).MayRead, (*bridge.System).MayWrite); err != nil {
+			return nil, err
+		}
 		links, err := a.syncLinks(ctx, &in.Body.SyncPair)
 		if err != nil {
 			return nil, err
@@ -164,6 +172,26 @@ func (a *API) syncSystems(ctx context.Context, p *SyncPair) (source, target *bri
 		words = recordsync.DefaultWords(source, target)
 	}
 	return source, target, words, nil
+}
+
+// syncAllowed asks of both of the caller's systems whether the model may be
+// used so.
+func (a *API) syncAllowed(ctx context.Context, p *SyncPair, may ...func(*bridge.System, context.Context, string) error) error {
+	source, target, words, err := a.syncSystems(ctx, p)
+	if err != nil {
+		return err
+	}
+	for _, sys := range []*bridge.System{source, target} {
+		if sys, err = words.Of(sys, p.Version); err != nil {
+			return err
+		}
+		for _, ask := range may {
+			if err := ask(sys, ctx, p.Model); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // syncLinks are the links of the caller's pair.

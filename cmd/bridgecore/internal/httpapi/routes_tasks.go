@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v5"
 
 	"github.com/bridgecore/bridgecore/adapter"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/report"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
@@ -252,7 +253,10 @@ func (s storeOnly) Retry(ctx context.Context, id string) error {
 
 // ownOperation is one that the caller may see. Any other is as a missing one.
 func (a *API) ownOperation(ctx context.Context, id string) (store.Operation, error) {
-	who := callFrom(ctx).identity
+	return a.operationOf(ctx, callFrom(ctx).identity, id)
+}
+
+func (a *API) operationOf(ctx context.Context, who *auth.Identity, id string) (store.Operation, error) {
 	user := who.UserID
 	if who.IsAdmin() {
 		user = 0
@@ -416,13 +420,13 @@ func (a *API) followOperation(c *echo.Context) error {
 	defer poll.Stop()
 	defer heartbeat.Stop()
 	// The request's own deadline is for answers, not for streams.
-	gone := call.parent.Done()
+	ctx := call.parent
 	for {
 		if err := s.tell(&op); err != nil || op.State.Final() {
 			return nil
 		}
 		select {
-		case <-gone:
+		case <-ctx.Done():
 			return nil
 		case <-heartbeat.C:
 			if a.draining.Load() || s.write(": alive\n\n") != nil {
@@ -434,10 +438,11 @@ func (a *API) followOperation(c *echo.Context) error {
 			}
 		}
 		// Whoever may no longer see it, or log in, is told no more.
-		if err := a.identify(c, false); err != nil {
+		who, err := a.Auth.Identify(ctx, c.Request().Header.Get("Authorization")) //nolint:contextcheck // see above
+		if err != nil {
 			return nil
 		}
-		if op, err = a.Store.Operation(call.parent, id); err != nil {
+		if op, err = a.operationOf(ctx, who, id); err != nil { //nolint:contextcheck // see above
 			return nil
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bridgecore/bridgecore/adapter/odoo/odootest"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 )
 
 // syncing has two systems of different versions, and records in the first.
@@ -90,7 +91,20 @@ func TestSyncConflictsWaitForAChoice(t *testing.T) {
 	const named = `{"source_system_id":"odoo_main","target_system_id":"odoo_backup","model":"res.partner","words":"pinned","version":"17.0","choice":%q}`
 	e.send("clerk", "POST", path, fmt.Sprintf(named, "nobody")).problem(422, "invalid_argument")
 	e.send("rival", "POST", path, fmt.Sprintf(named, "target")).problem(404, "not_found")
+	// It has values of the records, and is a change of them to come. A universal
+	// model is judged by what the systems call it.
+	others := []string{"&model=contact&words=universal", "&model=res.partner&words=own"}
+	for rule, want := range map[string][2]int{"sale.order": {403, 403}, "res.partner:read": {200, 403}, "res.partner:write": {403, 403}} {
+		e.tenant("acme", func(t *store.Tenant) { t.Access = map[string][]string{"user": {rule}} })
+		assert.Equal(t, want[0], e.send("clerk", "GET", "/api/v1/sync/conflicts"+pair, "").status, "list with %s", rule)
+		for _, other := range others {
+			assert.Equal(t, want[0], e.send("clerk", "GET", "/api/v1/sync/conflicts?source_system_id=odoo_main&target_system_id=odoo_backup"+other, "").status, "%s with %s", other, rule)
+		}
+		assert.Equal(t, want[1], e.send("clerk", "POST", path, fmt.Sprintf(named, "target")).status, "choose with %s", rule)
+	}
+	e.tenant("acme", func(t *store.Tenant) { t.Access = map[string][]string{"user": {"res.partner"}} })
 	e.send("clerk", "POST", path, fmt.Sprintf(named, "target")).ok(200)
+	e.tenant("acme", func(t *store.Tenant) { t.Access = nil })
 	v = e.synced(`,"bidirectional":true,"conflicts":"manual"`)
 	assert.EqualValues(t, 1, v["reverse"].(map[string]any)["updated"], "%v", v)
 	n, err := old.Call("res.partner", "search_count", []any{[]any{"phone", "=", "of 19.0"}})

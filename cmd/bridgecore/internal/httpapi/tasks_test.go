@@ -383,6 +383,33 @@ func TestEventsAfterABrokenConnection(t *testing.T) {
 	assert.Equal(t, "succeeded", got[0].name)
 }
 
+// Whoever may see an operation no more hears no more of it.
+func TestEventsEndWithTheRight(t *testing.T) {
+	tasks, _ := withTasks(t, nil)
+	e := newEnv(t, tasks)
+	e.user("deputy", "acme", store.Admin)
+	e.register("admin", "odoo", odootest.New(t, "17.0"))
+	for name, end := range map[string]func(){
+		"no admin any more":  func() { e.change("deputy", func(u *store.User) { u.Role = store.Plain }) },
+		"no user any more":   func() { e.change("deputy", func(u *store.User) { u.IsActive = false }) },
+		"of a closed tenant": func() { e.tenant("acme", func(t *store.Tenant) { t.Status = store.Suspended }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e.change("deputy", func(u *store.User) { u.Role, u.IsActive = store.Admin, true })
+			e.tenant("acme", func(t *store.Tenant) { t.Status = store.Active })
+			id := e.started("clerk", batchPath, `{"system_id":"odoo","async":true,"operations":[`+creations(2)+`]}`)
+			got := e.follow("deputy", id, "", func(ev event) bool {
+				if ev.name == "progress" {
+					end()
+					assert.NoError(t, e.store.CancelOperation(t.Context(), id, time.Hour))
+				}
+				return false
+			})
+			assert.Len(t, got, 1, "of the cancellation nothing is told")
+		})
+	}
+}
+
 func TestAMigrationInTheBackground(t *testing.T) {
 	results := map[bool]map[string]any{}
 	for _, async := range []bool{false, true} {
