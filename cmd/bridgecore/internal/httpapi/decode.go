@@ -18,18 +18,24 @@ import (
 // shape is what a body may hold: the members of a struct type T, by their JSON
 // names. Those of embedded structs are members too.
 type shape[T any] struct {
-	index map[string][]int // of the field in T
-	names []string
+	members map[string]member
+	names   []string // sorted
+}
+
+// member is a field of a struct.
+type member struct {
+	name  string
+	index []int
 }
 
 func shapeOf[T any]() *shape[T] {
-	s := &shape[T]{index: map[string][]int{}}
+	s := &shape[T]{members: map[string]member{}}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[T]()) {
 		if f.Anonymous {
 			continue
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		s.index[name] = f.Index
+		s.members[name] = member{name, f.Index}
 		s.names = append(s.names, name)
 	}
 	slices.Sort(s.names)
@@ -37,23 +43,26 @@ func shapeOf[T any]() *shape[T] {
 }
 
 // decode reads a body, which must be one JSON object with members of the
-// shape, into target. It returns the names of the members that are not null.
-// The error is a *Problem that names what is wrong.
-func (s *shape[T]) decode(body []byte, target *T) (given []string, err error) {
+// shape, into target. It passes over those that are named apart, and returns
+// the names of the members that are not null. The error is a *Problem that
+// names what is wrong.
+func (s *shape[T]) decode(body []byte, target *T, apart ...string) (given []string, err error) {
 	v := reflect.ValueOf(target).Elem()
+	given = make([]string, 0, 8)
 	err = members(body, func(name []byte, value json.RawMessage) error {
-		index, known := s.index[string(name)]
+		if slices.Contains(apart, string(name)) {
+			return nil
+		}
+		m, known := s.members[string(name)]
 		if !known {
 			return s.unknown(string(name))
 		}
 		if string(value) == "null" {
 			return nil
 		}
-		// The name again, as a text that outlives the body.
-		at, _ := slices.BinarySearchFunc(s.names, name, func(a string, b []byte) int { return strings.Compare(a, string(b)) })
-		given = append(given, s.names[at])
-		if err := decodeMember(value, v.FieldByIndex(index).Addr().Interface()); err != nil {
-			return unfit(string(name), err)
+		given = append(given, m.name)
+		if err := decodeMember(value, v.FieldByIndex(m.index).Addr().Interface()); err != nil {
+			return unfit(m.name, err)
 		}
 		return nil
 	})

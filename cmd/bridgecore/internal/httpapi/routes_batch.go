@@ -78,7 +78,7 @@ var batchShape = shapeOf[batchRequest]()
 
 // plannedOperation is a decoded operation of a batch.
 type plannedOperation struct {
-	item     bridge.BatchItem
+	item     *bridge.BatchItem
 	action   string
 	systemID string // if not the batch's
 	crud     *crudRequest
@@ -158,11 +158,10 @@ func (b *batchPlan) plan(which []int) ([]plannedOperation, []bridge.BatchItem, e
 		if len(raw) == 0 || raw[0] != '{' {
 			return nil, nil, invalid(fmt.Sprintf("operations[%d]", at), "must be an object such as {\"action\": \"read\", \"model\": \"res.partner\"}")
 		}
-		var err error
-		if planned[i], err = b.operation(raw); err != nil {
+		planned[i].item = &items[i]
+		if err := b.operation(&planned[i], raw); err != nil {
 			return nil, nil, atOperation(err, at)
 		}
-		items[i] = planned[i].item
 	}
 	return planned, items, nil
 }
@@ -208,35 +207,22 @@ func (b *batchPlan) say() *i18n.Words {
 var noRequest = &http.Request{}
 
 // operation decodes one operation.
-func (b *batchPlan) operation(raw json.RawMessage) (plannedOperation, error) {
-	var p plannedOperation
+func (b *batchPlan) operation(p *plannedOperation, raw json.RawMessage) error {
 	var action, operation string
-	rest := []byte{'{'}
 	err := members(raw, func(name []byte, value json.RawMessage) error {
 		switch string(name) {
 		case "system_id":
 			return unfitMember("system_id", value, &p.systemID)
 		case "action":
-			if err := unfitMember("action", value, &action); err != nil {
-				return err
-			}
+			return unfitMember("action", value, &action)
 		case "operation":
 			return unfitMember("operation", value, &operation)
 		}
-		if len(rest) > 1 {
-			rest = append(rest, ',')
-		}
-		key, err := json.Marshal(string(name))
-		if err != nil {
-			return err
-		}
-		rest = append(append(append(rest, key...), ':'), value...)
 		return nil
 	})
 	if err != nil {
-		return p, err
+		return err
 	}
-	rest = append(rest, '}')
 	id := p.systemID
 	if id == b.request.SystemID {
 		p.systemID = ""
@@ -246,16 +232,20 @@ func (b *batchPlan) operation(raw json.RawMessage) (plannedOperation, error) {
 	}
 	switch {
 	case id == "":
-		return p, invalid("system_id", "is missing, here and in the batch")
+		return invalid("system_id", "is missing, here and in the batch")
 	case action != "" && operation != "":
-		return p, invalid("operation", "give an action or an operation, not both")
+		return invalid("operation", "give an action or an operation, not both")
 	case operation != "":
 		p.action = operation
-		return p, b.odoo(&p, id, operation, rest)
+		return b.odoo(p, id, operation, raw)
 	}
 	p.action = action
-	return p, b.record(&p, id, rest)
+	return b.record(p, id, raw)
 }
+
+// besides are the members of an operation that the bodies of its own route do
+// not have.
+var besides = []string{"system_id", "operation"}
 
 func unfitMember(name string, value json.RawMessage, target *string) error {
 	if err := decodeMember(value, target); err != nil {
@@ -267,7 +257,7 @@ func unfitMember(name string, value json.RawMessage, target *string) error {
 // odoo is an operation of Odoo's.
 func (b *batchPlan) odoo(p *plannedOperation, id, operation string, body []byte) error {
 	var request operationRequest
-	_, err := operationShape.decode(body, &request)
+	_, err := operationShape.decode(body, &request, besides...)
 	if err != nil {
 		return err
 	}
@@ -278,14 +268,14 @@ func (b *batchPlan) odoo(p *plannedOperation, id, operation string, body []byte)
 	if err != nil {
 		return err
 	}
-	p.item = bridge.BatchItem{System: sys, Action: bridge.BatchOperation, Operation: operation, Model: request.Model, Request: request.OperationRequest}
+	*p.item = bridge.BatchItem{System: sys, Action: bridge.BatchOperation, Operation: operation, Model: request.Model, Request: request.OperationRequest}
 	return nil
 }
 
 // record is one of the actions of /crud.
 func (b *batchPlan) record(p *plannedOperation, id string, body []byte) error {
 	request := &crudRequest{}
-	given, err := crudShape.decode(body, request)
+	given, err := crudShape.decode(body, request, besides...)
 	if err != nil {
 		return err
 	}
@@ -302,7 +292,7 @@ func (b *batchPlan) record(p *plannedOperation, id string, body []byte) error {
 		}
 	}
 	p.crud = request
-	p.item = bridge.BatchItem{System: sys, Action: bridge.BatchAction(request.Action), Model: request.Model}
+	*p.item = bridge.BatchItem{System: sys, Action: bridge.BatchAction(request.Action), Model: request.Model}
 	if p.item.IfMatch, err = conditionOf(noRequest, request.IfMatch); err != nil {
 		return err
 	}

@@ -189,7 +189,7 @@ func (s *batchStep) take(ctx context.Context, planned []plannedOperation, result
 			}
 			continue
 		}
-		waiting, marks, items = append(waiting, at), append(marks, s.cursor.Marks[i]), append(items, planned[i].item)
+		waiting, marks, items = append(waiting, at), append(marks, s.cursor.Marks[i]), append(items, *planned[i].item)
 	}
 	s.cursor.Open = waiting
 	if !unanswered {

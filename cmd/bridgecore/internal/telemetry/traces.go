@@ -137,6 +137,9 @@ func (l logged) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) 
 // Close sends what is left, as long as ctx lasts.
 func (t *Traces) Close(ctx context.Context) error { return t.provider.Shutdown(ctx) }
 
+// serverSpan is what all spans of requests begin with.
+var serverSpan = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)}
+
 // Serve begins the span of a request, below that of whoever sent it. A nil
 // Traces begins none.
 func (t *Traces) Serve(r *http.Request) (context.Context, trace.Span) {
@@ -147,7 +150,7 @@ func (t *Traces) Serve(r *http.Request) (context.Context, trace.Span) {
 	if len(r.Header["Traceparent"]) > 0 {
 		ctx = w3c.Extract(ctx, propagation.HeaderCarrier(r.Header))
 	}
-	ctx, span := t.tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
+	ctx, span := t.tracer.Start(ctx, r.Method, serverSpan...)
 	if !span.IsRecording() {
 		return ctx, span
 	}
@@ -168,7 +171,7 @@ func Served(span trace.Span, r *http.Request, route string, status int, code str
 		span.End()
 		return
 	}
-	attributes := make([]attribute.KeyValue, 0, 6)
+	attributes := make([]attribute.KeyValue, 0, 4)
 	attributes = append(attributes, attribute.String("http.request.method", r.Method), attribute.Int("http.response.status_code", status))
 	if route != "" {
 		span.SetName(r.Method + " " + route)
