@@ -148,6 +148,10 @@ type Dating struct {
 	// Fields hold when a record was last changed, and when it was made if the
 	// first is empty until it is changed. They are datetimes, or all dates.
 	Fields []string
+	// Marks are further fields that no two states of a record have in common
+	// which bear the same date: the time of day, a version. Without any, only the
+	// whole record tells.
+	Marks []string
 	// Step is how exact they are: time.Second, or 24 hours for dates.
 	Step time.Duration
 	// Lag is how long after its date a change may come to be seen, since a

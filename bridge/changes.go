@@ -109,10 +109,11 @@ const (
 //
 // So none is left out but what took longer to commit than said above, and what a
 // system dates after its clock was put back: that is told when it changes again.
-// Only the system's own clock counts, for what it dates; records of Odoo that are
-// dated in the future, by a clock that was wrong once, don't keep the others from
-// being told. The clocks of the processes that ask in turn may differ by two
-// minutes. Records are read as the caller may read them, and never from the cache.
+// Only the system's own clock counts, for what it dates; records that are dated in
+// the future, by a clock that was wrong once, don't keep the others from being
+// told. Salesforce tells these when their time has come. The clocks of the
+// processes that ask in turn may differ by two minutes. Records are read as the
+// caller may read them, and never from the cache.
 func (s *System) Changes(ctx context.Context, q ChangesQuery) (adapter.ChangePage, error) {
 	switch {
 	case q.Limit < 0:

@@ -119,13 +119,7 @@ func (f *follower) dates(ctx context.Context, q adapter.Query) (rows []sighting,
 		}
 		rows, next = rows[:0], page.Next
 		for _, r := range page.Records {
-			var at time.Time
-			for _, field := range f.dating.Fields {
-				if t := r.Time(field); t.After(at) {
-					at = t
-				}
-			}
-			if !at.IsZero() {
+			if at := dateOf(f.dating, r); !at.IsZero() {
 				rows = append(rows, sighting{r.ID(), at.Unix()})
 			}
 		}
@@ -222,24 +216,40 @@ func number(id adapter.ID) int64 {
 }
 
 // since is the condition for records that bear a date or a later one.
-func (f *follower) since(at int64) adapter.Filter {
-	either := make(adapter.Or, len(f.dating.Fields))
-	for i, field := range f.dating.Fields {
-		either[i] = adapter.Cond{Field: field, Op: adapter.GreaterEq, Value: f.value(at)}
+func (f *follower) since(at int64) adapter.Filter { return datedSince(f.dating, time.Unix(at, 0)) }
+
+// value is a date as records bear it.
+func (f *follower) value(at int64) string { return dateText(f.dating, time.Unix(at, 0)) }
+
+// dateOf is when a record was last changed, zero where it does not say.
+func dateOf(d adapter.Dating, r adapter.Record) (at time.Time) {
+	for _, field := range d.Fields {
+		if t := r.Time(field); t.After(at) {
+			at = t
+		}
+	}
+	return at
+}
+
+// dateText is a date as records bear it.
+func dateText(d adapter.Dating, at time.Time) string {
+	layout := time.DateTime
+	if d.Step > time.Second {
+		layout = time.DateOnly
+	}
+	return at.UTC().Format(layout)
+}
+
+// datedSince is the condition for records that bear a date or a later one.
+func datedSince(d adapter.Dating, at time.Time) adapter.Filter {
+	either := make(adapter.Or, len(d.Fields))
+	for i, field := range d.Fields {
+		either[i] = adapter.Cond{Field: field, Op: adapter.GreaterEq, Value: dateText(d, at)}
 	}
 	if len(either) == 1 {
 		return either[0]
 	}
 	return either
-}
-
-// value is a date as records bear it.
-func (f *follower) value(at int64) string {
-	layout := time.DateTime
-	if f.dating.Step > time.Second {
-		layout = time.DateOnly
-	}
-	return time.Unix(at, 0).UTC().Format(layout)
 }
 
 // run finds what changed by the dates that records bear.

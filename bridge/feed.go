@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,7 +15,14 @@ import (
 // [Feed.Sweep] for what was deleted. Nothing is missed, and nothing is told
 // twice, however many changes fall into one second: systems date changes in
 // whole seconds, so a change is told once its second is over by the system's
-// own clock.
+// own clock. Each look goes back some way, since a transaction is seen when it
+// has ended; what was told already is not told again.
+//
+// SAP dates the records of some models by days alone, business partners for
+// one: there all records of two days are looked at, and those told that are not
+// as they were. The time of the change or a version tells that where records
+// have one, otherwise all their values. Looks at many records keep a distance,
+// two milliseconds for each of them. Salesforce tells changes itself.
 //
 // The beginning is sharp: what changed before the first Poll was called is not
 // told, and what changes once the feed has begun ([FeedPage.Begun]) is. Where
@@ -23,12 +31,13 @@ import (
 //
 // The clocks of the system and of this machine may be as far apart as they
 // will, this machine's may be put forward and back, and records may be dated in
-// the future. A system whose own clock is put back, however, dates changes
-// where nobody looks any more: what changes until the clock is where it was is
-// told when it changes again. A transaction is dated by its beginning and seen
-// when it has ended: one that lasts longer than a quarter of an hour is missed,
-// and so is what a transaction of some seconds changes in a record that another
-// one, begun in the same second, had changed and been told of before.
+// the future: these hide no others. A system whose own clock is put back,
+// however, dates changes where nobody looks any more: what changes until the
+// clock is where it was is told when it changes again. A transaction is dated by
+// its beginning and seen when it has ended: one that lasts longer than a quarter
+// of an hour on Odoo, ten minutes on SAP or two on Salesforce is missed, and so
+// is what a transaction of some seconds changes in a record that another one,
+// begun in the same second, had changed and been told of before.
 //
 // It is safe for concurrent use; polls and sweeps take turns.
 type Feed struct {
@@ -36,18 +45,26 @@ type Feed struct {
 	model  string
 	now    func() time.Time
 
-	mu     sync.Mutex
-	begun  bool
-	first  time.Time // of our clock: when it began to begin; zero when it has not
-	far    time.Time // of our clock: when a poll last looked far back
-	lost   bool      // it began anew, which was not told yet
-	native bool      // the system tells changes by itself
-	cursor string    // of a native feed
-	own    adapter.ID
-	dates  dates
-	told   map[adapter.ID]int64 // when a record changed that was told, in Unix seconds; as far back as polls look
-	known  map[adapter.ID]bool  // ids that exist; nil where there are too many
-	gone   map[adapter.ID]time.Time
+	mu      sync.Mutex
+	begun   bool
+	first   time.Time // of our clock: when it began to begin; zero when it has not
+	far     time.Time // of our clock: when a poll last looked far back
+	lost    bool      // it began anew, which was not told yet
+	native  bool      // the system tells changes by itself
+	cursor  string    // of a native feed
+	own     adapter.ID
+	dating  adapter.Dating // how records are dated; zero in a native feed
+	dater   bool           // the system says so itself, and may leave records undated
+	dates   dates
+	days    days                 // of a model that is dated by days, instead of dates
+	told    map[adapter.ID]int64 // when a record changed that was told, in Unix seconds; as far back as polls look
+	known   map[adapter.ID]bool  // ids that exist; nil where there are too many
+	gone    map[adapter.ID]time.Time
+	held    map[adapter.ID]dated     // that were met and not told, and when by our clock
+	undated map[adapter.ID]time.Time // that are there and were not met, and since when
+	swept   time.Time                // of our clock: when ids were last compared one by one
+	whole   time.Time                // of our clock: when a poll last looked at all that may have changed
+	recent  map[adapter.ID]state     // of a native feed: what was told of late
 
 	marks sync.Map // mark -> time.Time: changes that the caller made himself
 }
@@ -66,6 +83,9 @@ type FeedChange struct {
 	// At is when the system dates it, in Unix seconds; 0 where that is not
 	// known, as of deletions.
 	At int64
+	// Version tells this state of the record from others of the same date; ""
+	// where there are none.
+	Version string
 }
 
 // FeedPage is what a poll found.
@@ -85,7 +105,7 @@ const (
 	// beginning, and seen when it has ended. Every feedFarEvery one looks as far
 	// back as feedFar, if no more than feedFarMost records changed since.
 	feedOverlap  = 30 * time.Second
-	feedFar      = 15 * time.Minute
+	feedFar      = 15 * time.Minute // unless the system says how far
 	feedFarEvery = 30 * time.Second
 	feedFarMost  = 20_000
 	// feedFuture is by how much a date must be later than the system says it is
@@ -95,6 +115,9 @@ const (
 	// records a model may have for their deletions to be noticed.
 	feedMost    = 5_000
 	feedTracked = 100_000
+	// feedRecheck is how long a number of records that is as expected stands for
+	// the records themselves, where that saves calls.
+	feedRecheck = 15 * time.Minute
 	// feedMarks is how long a change of the caller's own is expected.
 	feedMarks = time.Minute
 )
@@ -121,7 +144,10 @@ func (s *System) Feed(model string, o FeedOptions) (*Feed, error) {
 	// Archived records are there too.
 	scope := s.caller.Scope
 	scope.Values = map[string]any{"active_test": false}
-	return &Feed{system: s.WithScope(scope), model: model, now: o.Now, told: map[adapter.ID]int64{}, gone: map[adapter.ID]time.Time{}}, nil
+	return &Feed{
+		system: s.WithScope(scope), model: model, now: o.Now,
+		told: map[adapter.ID]int64{}, gone: map[adapter.ID]time.Time{}, undated: map[adapter.ID]time.Time{},
+	}, nil
 }
 
 // MayRead refuses a model that the caller's roles don't allow to read.
@@ -212,10 +238,43 @@ func (f *Feed) Sweep(ctx context.Context) ([]FeedChange, error) {
 	if !f.begun || f.known == nil {
 		return nil, nil
 	}
-	ids, err := f.ids(ctx)
+	asExpected, err := f.counted(ctx)
 	if err != nil {
 		return nil, err
 	}
+	var changes []FeedChange
+	if !asExpected {
+		ids, err := f.ids(ctx)
+		if err != nil {
+			return nil, err
+		}
+		changes = f.compare(ids)
+	}
+	changes = append(changes, f.missing()...)
+	f.stale(ctx, changes)
+	return changes, nil
+}
+
+// counted reports whether there are as many records as are known, which stands
+// for the records themselves for a while where it takes many calls to read their
+// ids.
+func (f *Feed) counted(ctx context.Context) (asExpected bool, err error) {
+	now := f.now()
+	if !f.dater || now.Sub(f.swept) >= feedRecheck {
+		f.swept = now
+		return false, nil
+	}
+	err = f.ask(ctx, func(ctx context.Context, a adapter.Adapter) error {
+		n, err := adapter.Count(ctx, a, f.model, nil)
+		asExpected = n == int64(len(f.known)-len(f.gone))
+		return err
+	})
+	return asExpected, err
+}
+
+// compare finds what is gone, and what came without a date where records may have
+// none: that is told when a whole look did not meet it.
+func (f *Feed) compare(ids []adapter.ID) (changes []FeedChange) {
 	there := make(map[adapter.ID]bool, len(ids))
 	for _, id := range ids {
 		there[id] = true
@@ -225,9 +284,32 @@ func (f *Feed) Sweep(ctx context.Context) ([]FeedChange, error) {
 			f.gone[id] = f.now()
 		}
 	}
-	changes := f.missing()
-	f.stale(ctx, changes)
-	return changes, nil
+	if !f.dater {
+		return nil
+	}
+	for id := range f.undated {
+		if !there[id] {
+			delete(f.undated, id)
+		}
+	}
+	for _, id := range ids {
+		_, held := f.held[id]
+		_, untold := f.days.untold[id]
+		since, noticed := f.undated[id]
+		switch {
+		case f.known[id] || held || untold:
+			delete(f.undated, id)
+		case !noticed:
+			f.undated[id] = f.now()
+		case f.whole.After(since):
+			delete(f.undated, id)
+			f.known[id] = true
+			if !f.marked(id, false) {
+				changes = append(changes, FeedChange{ID: id, Operation: FeedCreate})
+			}
+		}
+	}
+	return changes
 }
 
 // Tracked reports whether deletions are noticed.
@@ -284,6 +366,13 @@ func (f *Feed) begin(ctx context.Context) error {
 	}
 	err := f.ask(ctx, func(ctx context.Context, a adapter.Adapter) error {
 		f.own = a.Info().UserID
+		f.dating = adapter.Dating{Fields: []string{writeDate}, Step: time.Second, Lag: feedFar}
+		d, able := a.(adapter.Dater)
+		if f.dater = able; able {
+			var err error
+			f.dating, err = d.Dating(ctx, f.model)
+			return err
+		}
 		page, err := adapter.Changes(ctx, a, adapter.ChangeQuery{Model: f.model})
 		f.native, f.cursor = err == nil, page.Next
 		if adapter.CodeOf(err) == adapter.Unsupported {
@@ -291,15 +380,20 @@ func (f *Feed) begin(ctx context.Context) error {
 		}
 		return err
 	})
-	if err != nil || f.native {
-		f.begun = err == nil
+	if err != nil {
 		return err
 	}
-	// The ids first: what is created meanwhile is then told as new.
-	if err = f.track(ctx); err == nil {
-		err = f.ask(ctx, f.beginDates)
+	if f.native {
+		return f.beginNative(ctx)
 	}
-	return err
+	// The ids first: what is created meanwhile is then told as new.
+	if err = f.track(ctx); err != nil {
+		return err
+	}
+	if f.byDays() {
+		return f.ask(ctx, f.beginDays)
+	}
+	return f.ask(ctx, f.beginDates)
 }
 
 // beginAgain is the second step of the beginning.
@@ -328,18 +422,9 @@ func (f *Feed) beginAgain(ctx context.Context) error {
 // beginDates finds the moment from which changes are told.
 func (f *Feed) beginDates(ctx context.Context, a adapter.Adapter) error {
 	sent := f.now()
-	last, err := f.newest(ctx, a, nil)
+	last, err := f.newestPast(ctx, a)
 	if err != nil {
 		return err
-	}
-	now, known := adapter.Clock(a)
-	if limit := now.Add(feedFuture); known && last.After(limit) {
-		// Either the system's clock is ahead of who answers for it, or it once
-		// was, and left records that are dated in the future. In the second
-		// case changes would not be seen for as long.
-		if last, err = f.newest(ctx, a, adapter.Cond{Field: "write_date", Op: adapter.LessEq, Value: limit.UTC().Format(time.DateTime)}); err != nil {
-			return err
-		}
 	}
 	rows, err := f.beginAfter(ctx, a, last, sent)
 	if err != nil {
@@ -363,7 +448,7 @@ func (f *Feed) beginAfter(ctx context.Context, a adapter.Adapter, last, sent tim
 	}
 	f.dates.learn(last, sent)
 	f.dates.horizon = last
-	f.dates.floor = last.Add(-feedFar)
+	f.dates.floor = last.Add(-f.dating.Lag)
 	rows, err := f.changedSince(ctx, a, f.dates.floor, feedFarMost)
 	if err == nil && len(rows) > feedFarMost {
 		f.dates.floor = last.Add(-feedOverlap)
@@ -372,21 +457,56 @@ func (f *Feed) beginAfter(ctx context.Context, a adapter.Adapter, last, sent tim
 	return rows, err
 }
 
-// newest is the date of the last change, zero where there is none.
-func (f *Feed) newest(ctx context.Context, a adapter.Adapter, among adapter.Filter) (time.Time, error) {
+// newestPast is the date of the last change that is not one of the future, zero
+// where there is none.
+func (f *Feed) newestPast(ctx context.Context, a adapter.Adapter) (time.Time, error) {
+	var last time.Time
+	for _, field := range f.dating.Fields {
+		at, err := f.newest(ctx, a, field, nil)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if limit := f.future(a); !limit.IsZero() && at.After(limit) {
+			// Either the system's clock is ahead of who answers for it, or it once
+			// was, and left records that are dated in the future. In the second
+			// case changes would not be seen for as long.
+			past := adapter.Cond{Field: field, Op: adapter.LessEq, Value: dateText(f.dating, limit)}
+			if at, err = f.newest(ctx, a, field, past); err != nil {
+				return time.Time{}, err
+			}
+		}
+		if at.After(last) {
+			last = at
+		}
+	}
+	return last, nil
+}
+
+// newest is the last date that a field bears, zero where there is none.
+func (f *Feed) newest(ctx context.Context, a adapter.Adapter, field string, among adapter.Filter) (time.Time, error) {
+	if f.dater { // what is empty may come first
+		set := adapter.Cond{Field: field, Op: adapter.NotEqual, Value: false}
+		if among == nil {
+			among = set
+		} else {
+			among = adapter.And{set, among}
+		}
+	}
 	page, err := a.Query(ctx, adapter.Query{
-		Model: f.model, Fields: []string{"write_date"}, Filter: among, Order: []adapter.Order{{Field: "write_date", Desc: true}}, Limit: 1,
+		Model: f.model, Fields: []string{field}, Filter: among, Order: []adapter.Order{{Field: field, Desc: true}}, Limit: 1,
 	})
 	if err != nil || len(page.Records) == 0 {
 		return time.Time{}, err
 	}
-	return page.Records[0].Time("write_date").Truncate(time.Second), nil
+	return page.Records[0].Time(field).Truncate(time.Second), nil
 }
 
 // track learns which records there are.
 func (f *Feed) track(ctx context.Context) error {
 	f.known = nil
+	f.held, f.swept = nil, f.now()
 	clear(f.gone)
+	clear(f.undated)
 	n, err := f.system.Count(ctx, f.model, nil)
 	if err != nil || n > feedTracked {
 		return err
@@ -411,17 +531,26 @@ func (f *Feed) ids(ctx context.Context) (ids []adapter.ID, err error) {
 }
 
 func (f *Feed) poll(ctx context.Context) (FeedPage, error) {
-	if f.native {
+	switch {
+	case f.native:
 		return f.pollNative(ctx)
+	case f.byDays():
+		return f.pollDays(ctx)
 	}
 	sent := f.now()
 	var rows []dated
+	var limit time.Time
 	many := false
 	err := f.ask(ctx, func(ctx context.Context, a adapter.Adapter) (err error) {
+		defer func() { limit = f.future(a) }()
 		if sent.Sub(f.far) >= feedFarEvery {
 			f.far = sent
-			if rows, err = f.changedSince(ctx, a, f.dates.from(feedFar), feedFarMost); err != nil || len(rows) <= feedFarMost {
+			if rows, err = f.changedSince(ctx, a, f.dates.from(f.dating.Lag), feedFarMost); err != nil {
 				return err
+			}
+			if len(rows) <= feedFarMost {
+				f.whole = sent
+				return nil
 			}
 		}
 		rows, err = f.changedSince(ctx, a, f.dates.from(feedOverlap), feedMost)
@@ -437,25 +566,35 @@ func (f *Feed) poll(ctx context.Context) (FeedPage, error) {
 	got := f.now()
 	for _, r := range rows {
 		// What was there before the feed may be dated in the future.
-		if f.told[r.id] != r.at.Unix() {
+		if f.told[r.id] != r.at.Unix() && f.dates.believes(r.at, got, limit) {
 			f.dates.learn(r.at, got)
 		}
 	}
+	held := f.held
+	f.held = map[adapter.ID]dated{}
 	page := FeedPage{Changes: f.missing(), Pending: len(f.gone) > 0}
 	for _, r := range rows {
 		if f.told[r.id] == r.at.Unix() {
 			continue
 		}
-		if !f.dates.settled(r.at, sent) {
+		// What was met a second ago is over too, whatever the clocks.
+		before, met := held[r.id]
+		if met = met && before.at.Equal(r.at); met {
+			r.met = before.met
+		} else {
+			r.met = got
+		}
+		if !f.dates.settled(r.at, sent) && sent.Sub(r.met) < time.Second {
+			f.held[r.id] = r
 			page.Pending = true
 			continue
 		}
 		f.told[r.id] = r.at.Unix()
-		operation := f.operationOf(r)
+		operation := f.operationOf(r.id, r.created.After(f.dates.horizon))
 		if f.marked(r.id, false) && (f.own.IsZero() || r.by.IsZero() || r.by == f.own) {
 			continue
 		}
-		page.Changes = append(page.Changes, FeedChange{r.id, operation, r.at.Unix()})
+		page.Changes = append(page.Changes, FeedChange{ID: r.id, Operation: operation, At: r.at.Unix()})
 	}
 	f.dates.advance(sent)
 	f.forget()
@@ -470,12 +609,11 @@ func (f *Feed) overrun(ctx context.Context) (FeedPage, error) {
 }
 
 // operationOf tells a new record from one that was changed.
-func (f *Feed) operationOf(r dated) string {
-	isNew := r.created.After(f.dates.horizon)
+func (f *Feed) operationOf(id adapter.ID, isNew bool) string {
 	if f.known != nil {
-		isNew = !f.known[r.id]
-		f.known[r.id] = true
-		delete(f.gone, r.id)
+		isNew = !f.known[id]
+		f.known[id] = true
+		delete(f.gone, id)
 	}
 	if isNew {
 		return FeedCreate
@@ -486,7 +624,7 @@ func (f *Feed) operationOf(r dated) string {
 // forget drops what no poll will meet again.
 func (f *Feed) forget() {
 	for id, at := range f.told {
-		if at < f.dates.from(feedFar).Unix() {
+		if at < f.dates.from(f.dating.Lag).Unix() {
 			delete(f.told, id)
 		}
 	}
@@ -498,51 +636,99 @@ func (f *Feed) forget() {
 	})
 }
 
-func (f *Feed) pollNative(ctx context.Context) (FeedPage, error) {
-	var found adapter.ChangePage
-	err := f.ask(ctx, func(ctx context.Context, a adapter.Adapter) (err error) {
+// beginNative reads what a system tells of before the beginning, since it looks
+// back itself.
+func (f *Feed) beginNative(ctx context.Context) error {
+	f.recent = map[adapter.ID]state{}
+	for more := true; more; {
+		found, err := f.changesNext(ctx)
+		if err != nil {
+			return err
+		}
+		f.news(found)
+		more = found.More
+	}
+	f.begun = true
+	return nil
+}
+
+func (f *Feed) changesNext(ctx context.Context) (found adapter.ChangePage, err error) {
+	err = f.ask(ctx, func(ctx context.Context, a adapter.Adapter) error {
 		found, err = adapter.Changes(ctx, a, adapter.ChangeQuery{Model: f.model, Cursor: f.cursor, Limit: feedMost})
 		return err
 	})
+	if err == nil {
+		f.cursor = found.Next
+	}
+	return found, err
+}
+
+// news takes in changes that a system told, and returns those that it did not
+// tell before as they are.
+func (f *Feed) news(found adapter.ChangePage) (changes []FeedChange) {
+	var last time.Time
+	for _, c := range found.Changes {
+		now := state{at: c.At, version: versionOf(c.Record)}
+		if before, told := f.recent[c.ID]; told && before == now && !c.At.IsZero() {
+			continue
+		}
+		f.recent[c.ID] = now
+		if c.At.After(last) {
+			last = c.At
+		}
+		operation := FeedWrite
+		if c.Deleted {
+			operation = FeedUnlink
+		}
+		ch := FeedChange{ID: c.ID, Operation: operation}
+		if !c.At.IsZero() {
+			ch.At, ch.Version = c.At.Unix(), now.version
+		}
+		changes = append(changes, ch)
+	}
+	for id, s := range f.recent {
+		if s.at.Before(last.Add(-changesNative)) {
+			delete(f.recent, id)
+		}
+	}
+	return changes
+}
+
+func (f *Feed) pollNative(ctx context.Context) (FeedPage, error) {
+	found, err := f.changesNext(ctx)
 	if adapter.CodeOf(err) == adapter.PreconditionFailed {
 		return f.overrun(ctx)
 	}
 	if err != nil {
 		return FeedPage{}, err
 	}
-	f.cursor = found.Next
-	page := FeedPage{Pending: found.More}
-	for _, c := range found.Changes {
-		operation := FeedWrite
-		if c.Deleted {
-			operation = FeedUnlink
-		}
-		if !f.marked(c.ID, c.Deleted) {
-			page.Changes = append(page.Changes, FeedChange{ID: c.ID, Operation: operation})
-		}
-	}
-	return page, nil
+	changes := slices.DeleteFunc(f.news(found), func(ch FeedChange) bool { return f.marked(ch.ID, ch.Operation == FeedUnlink) })
+	return FeedPage{Changes: changes, Pending: found.More}, nil
 }
 
 // dated is a record with the time of its last change.
 type dated struct {
 	id, by      adapter.ID
 	at, created time.Time
+	met         time.Time // of our clock: when it was first read so
 }
 
 // changedSince reads the records that changed at a moment or later, by id, so
 // that what changes meanwhile hides nothing. It gives up behind most.
 func (f *Feed) changedSince(ctx context.Context, a adapter.Adapter, low time.Time, most int) ([]dated, error) {
-	q := adapter.Query{Model: f.model, Fields: []string{"write_date", "write_uid", "create_date"}, Limit: most + 1}
+	q := adapter.Query{Model: f.model, Fields: f.dating.Fields, Limit: most + 1}
+	if !f.dater {
+		q.Fields = []string{writeDate, "write_uid", "create_date"}
+	}
 	if !low.IsZero() {
-		q.Filter = adapter.Cond{Field: "write_date", Op: adapter.GreaterEq, Value: low.UTC().Format(time.DateTime)}
+		q.Filter = datedSince(f.dating, low)
 	}
 	var rows []dated
 	for r, err := range adapter.All(ctx, a, q) {
 		if err != nil {
 			return nil, err
 		}
-		row := dated{id: r.ID(), at: r.Time("write_date").Truncate(time.Second), created: r.Time("create_date")}
+		row := dated{id: r.ID(), at: dateOf(f.dating, r).Truncate(time.Second), created: r.Time("create_date")}
 		if by, ok := r.Ref("write_uid"); ok {
 			row.by = by.ID
 		}
@@ -556,8 +742,9 @@ func (f *Feed) changedSince(ctx context.Context, a adapter.Adapter, low time.Tim
 type dates struct {
 	ahead   time.Duration // by how much the system's clock is ahead of ours, at least
 	learned bool
-	floor   time.Time // before it nothing is known
-	horizon time.Time // everything up to there was told
+	claim   struct{ at, got time.Time } // of a date that was not believed
+	floor   time.Time                   // before it nothing is known
+	horizon time.Time                   // everything up to there was told
 }
 
 // from is the moment from which to look.
@@ -566,6 +753,25 @@ func (d *dates) from(overlap time.Duration) time.Time {
 		return d.floor
 	}
 	return d.horizon.Add(-overlap)
+}
+
+// believes reports whether a date that was read by a moment of our clock is one
+// that the system's clock has reached. One beyond the limit, where who answers
+// for the system says it is not, may be of a day on which a clock was wrong. It
+// is believed when a later one comes that is as much later: a clock is running
+// there.
+func (d *dates) believes(at, got, limit time.Time) bool {
+	if limit.IsZero() || !at.After(limit) || d.learned && at.Sub(got) <= d.ahead+feedFuture {
+		return true
+	}
+	before := d.claim
+	if at.Equal(before.at) {
+		return false
+	}
+	if d.claim.at, d.claim.got = at, got; before.at.IsZero() || !at.After(before.at) || got.Sub(before.got) < time.Second {
+		return false
+	}
+	return (at.Sub(before.at) - got.Sub(before.got)).Abs() < time.Minute
 }
 
 // learn takes in a date that was read by a moment of our clock.

@@ -193,17 +193,28 @@ func TestFeedBesideRecordsOfTheFuture(t *testing.T) {
 		return all
 	}
 	require.Empty(t, told())
-	for range 3 {
-		id, err := server.Create("res.partner", map[string]any{"name": "Now"})
-		require.NoError(t, err)
-		all := told()
-		require.Len(t, all, 1)
-		assert.Equal(t, adapter.IntID(id), all[0].ID)
-		c.pass(time.Minute)
+	beside := func() {
+		for range 3 {
+			id, err := server.Create("res.partner", map[string]any{"name": "Now"})
+			require.NoError(t, err)
+			all := told()
+			require.Len(t, all, 1)
+			assert.Equal(t, adapter.IntID(id), all[0].ID)
+			c.pass(time.Minute)
+		}
 	}
+	beside()
+	ahead.Store(int64(20 * time.Hour))
+	another, err := server.Create("res.partner", map[string]any{"name": "Future"})
+	require.NoError(t, err)
+	ahead.Store(0)
+	all := told()
+	require.Len(t, all, 1)
+	assert.Equal(t, adapter.IntID(another), all[0].ID)
+	beside()
 	_, err = server.Call("res.partner", "write", []any{future}, map[string]any{"ref": "corrected"})
 	require.NoError(t, err)
-	all := told()
+	all = told()
 	require.Len(t, all, 1)
 	assert.Equal(t, adapter.IntID(future), all[0].ID)
 }

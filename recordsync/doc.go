@@ -30,8 +30,11 @@
 //
 // [Newest] compares the dates that the systems give their records, each
 // corrected by how far the system's clock is from ours. That is measured when
-// something is written. Until then the system is asked, which Odoo answers as
-// whoever answers for it dates its answers; of other systems only a date that
-// lies in our future says something of a clock. Dates that are no more than a second apart, and systems
-// that only have days, let the source win.
+// something is written. Until then the system is asked: Odoo, SAP and Salesforce
+// answer by the Date of their answers, which is that of a proxy if one stands
+// before them and dates what it passes on. Of a system that does not say (see
+// [bridge.System.Clock]) only a date that lies in our future says something of its
+// clock; otherwise it is taken to go right. Dates that are no more than a second
+// apart let the source win, as does a date that may be of the same day where one
+// side dates by days, as SAP does its business partners.
 package recordsync

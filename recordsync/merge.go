@@ -174,7 +174,11 @@ func (s *Session) winner(it *item) (side Side, decided bool) {
 			if at[i].IsZero() {
 				return Source, true
 			}
-			at[i] = at[i].Add(-s.ahead(Side(i), at[i]))
+			end := time.Duration(0)
+			if i == int(Source) && isDay(at[i]) {
+				end = 24 * time.Hour // it may have been at the day's end
+			}
+			at[i] = at[i].Add(end - s.ahead(Side(i), at[i]))
 		}
 		if at[Target].Sub(at[Source]) > time.Second {
 			return Target, true
@@ -183,6 +187,11 @@ func (s *Session) winner(it *item) (side Side, decided bool) {
 	}
 	return sideNamed(string(s.Policy)), true
 }
+
+// isDay reports whether a date is that of a day, without a time: which in
+// universal words reads as the day's beginning. It is one in 86,400 that any other
+// date looks so, and takes no more than the source's part.
+func isDay(at time.Time) bool { return at.Equal(at.UTC().Truncate(24 * time.Hour)) }
 
 // ahead is by how much a side's clock is ahead of ours. A date that was read is
 // one that its clock had reached.
@@ -223,7 +232,7 @@ func (s *Session) measure(side Side, r adapter.Record, began, ended time.Time) {
 	if name == "" || s.sides[side].schema.Fields[name].Type != adapter.DateTime {
 		return
 	}
-	if at := r.Time(name); !at.IsZero() {
+	if at := r.Time(name); !at.IsZero() && !isDay(at) {
 		// Dates are cut to whole seconds.
 		by := at.Add(time.Second / 2).Sub(began.Add(ended.Sub(began) / 2))
 		s.state.Clock[side] = Clock{Ahead: by, Measured: true}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -217,4 +218,28 @@ func testCall(t *testing.T, s *suite) {
 func testPing(t *testing.T, s *suite) {
 	t.Helper()
 	assert.NoError(t, adapter.Ping(t.Context(), s.Adapter))
+}
+
+// testClock holds what an adapter says of the system's clock against the clock.
+// It is never later, and earlier by no more than its seconds leave out: how long
+// anything takes does not matter.
+func testClock(t *testing.T, s *suite) {
+	t.Helper()
+	if _, able := s.Adapter.(adapter.Clocked); !able {
+		require.Nil(t, s.Now, "the harness has a clock that the adapter does not tell")
+		t.Skip("the adapter is not Clocked")
+	}
+	if s.Now == nil {
+		t.Skip("the harness names no Now")
+	}
+	for range 3 {
+		s.settle(t)
+		before := s.Now()
+		require.NoError(t, adapter.Ping(t.Context(), s.Adapter))
+		now, known := adapter.Clock(s.Adapter)
+		after := s.Now()
+		require.True(t, known, "a system that has answered has told its time")
+		assert.False(t, now.Before(before.Add(-time.Second)), "%s of a clock that was past %s", now, before)
+		assert.False(t, now.After(after), "%s of a clock that has not reached it: %s", now, after)
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -72,6 +73,9 @@ type Harness struct {
 	// BetweenChanges lets the system's clock go on, for one that tells changes
 	// apart by time alone. It must not sleep. May be nil.
 	BetweenChanges func(t *testing.T)
+	// Now is the system's clock, of which adapters that are Clocked must tell.
+	// May be nil.
+	Now func() time.Time
 	// Nest says how records nest. May be nil.
 	Nest *Nesting
 	// Call is a harmless call to try on an adapter.Caller. May be nil.
@@ -118,6 +122,7 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 		{"Attachments", testAttachments},
 		{"Call", testCall},
 		{"Ping", testPing},
+		{"Clock", testClock},
 		{"UnknownModel", testUnknownModel},
 		{"UnknownFields", testUnknownFields},
 		{"BadArguments", testBadArguments},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -84,7 +85,9 @@ func harness(t *testing.T, config odoo.Config) adaptertest.Harness {
 func TestConformance(t *testing.T) {
 	for i, version := range versions {
 		t.Run(version, func(t *testing.T) {
-			srv := odootest.New(t, version)
+			now := func() time.Time { return time.Now().Add(time.Duration(i-3) * time.Hour) }
+			srv := odootest.NewServer(odootest.Config{Version: version, Now: now})
+			t.Cleanup(srv.Close)
 			transports := transportsOf(version)
 			if testing.Short() { // one each, all by turns
 				transports = transports[i%len(transports):][:1]
@@ -93,7 +96,9 @@ func TestConformance(t *testing.T) {
 				t.Run(transport, func(t *testing.T) {
 					adaptertest.Run(t, func(t *testing.T) adaptertest.Harness {
 						t.Helper()
-						return harness(t, simulated(srv, transport))
+						h := harness(t, simulated(srv, transport))
+						h.Now = now
+						return h
 					})
 				})
 			}

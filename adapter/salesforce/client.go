@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bridgecore/bridgecore/adapter"
 )
@@ -41,6 +42,7 @@ var (
 	_ adapter.Conditional  = (*Client)(nil)
 	_ adapter.Upserter     = (*Client)(nil)
 	_ adapter.ChangeFeeder = (*Client)(nil)
+	_ adapter.Clocked      = (*Client)(nil)
 	_ adapter.Attacher     = (*Client)(nil)
 	_ adapter.Pinger       = (*Client)(nil)
 )
@@ -126,6 +128,9 @@ func (c *Client) Ping(ctx context.Context) error {
 	_, err := c.wire.send(ctx, request{path: c.root + "/limits"})
 	return err
 }
+
+// Clock implements [adapter.Clocked] by the Date of the organization's answers.
+func (c *Client) Clock() (now time.Time, ok bool) { return c.wire.clock.Clock() }
 
 // Usage returns how many of the organization's daily API requests are used,
 // and how many there are, as its last answer said; zeros before it said.

@@ -67,15 +67,14 @@ func upserts(key string) func(name string) (string, string) {
 func TestConformance(t *testing.T) {
 	// Salesforce tells changes apart by the second: this clock has its own.
 	var seconds atomic.Int64
-	srv := salesforcetest.NewServer(salesforcetest.Config{Now: func() time.Time {
-		return time.Now().Add(time.Duration(seconds.Load()) * time.Second)
-	}})
+	now := func() time.Time { return time.Now().Add(7*time.Hour + time.Duration(seconds.Load())*time.Second) }
+	srv := salesforcetest.NewServer(salesforcetest.Config{Now: now})
 	t.Cleanup(srv.Close)
 	adaptertest.Run(t, func(t *testing.T) adaptertest.Harness {
 		t.Helper()
 		h := harness(t, dial(t, simulated(srv)))
 		h.BetweenChanges = func(*testing.T) { seconds.Add(1) }
-		h.ConditionRaces = true
+		h.ConditionRaces, h.Now = true, now
 		h.Nest = &adaptertest.Nesting{Up: "Parent__r", UpText: "Name", Lines: "Children__r", LineText: "Name"}
 		return h
 	})

@@ -31,6 +31,7 @@ type wire struct {
 	limit     int64 // bytes of an answer that is read as a whole
 	session   *session
 	pace      *pace
+	clock     adapter.AnswerClock
 	closed    atomic.Bool
 }
 
@@ -225,6 +226,7 @@ func (w *wire) once(ctx context.Context, req request, token string) (*http.Respo
 		return nil, transportError(ctx, err, t.sent.Load(), req.changes)
 	}
 	w.pace.note(resp.Header)
+	w.clock.Note(resp.Header)
 	if resp.StatusCode < 300 || resp.StatusCode == http.StatusNotModified || resp.StatusCode == http.StatusMultipleChoices {
 		return resp, nil
 	}

@@ -35,6 +35,10 @@ func (m *model) changedProp() *edmx.Property {
 // is, and what those are called that hold the day on which it was made.
 var datedProps = [][2]string{{"LastChangeDate", "CreationDate"}, {"LastChangedOn", "CreatedOn"}, {"ChangedOn", "CreatedOn"}}
 
+// markProps are what properties are called that hold the time of day to one of
+// datedProps, or change whenever the record does.
+var markProps = []string{"LastChangeTime", "CreationTime", "ETag"}
+
 // How long after its date a change may be seen: a dialog step ends after ten
 // minutes (rdisp/max_wprun_time), and a day may end meanwhile.
 const (
@@ -64,10 +68,25 @@ func (c *Client) Dating(ctx context.Context, model string) (adapter.Dating, erro
 			if m.isDay(pair[1]) {
 				d.Fields = append(d.Fields, pair[1])
 			}
+			// The time of the last change tells changes apart; that of the creation
+			// alone doesn't.
+			if pair[0] == datedProps[0][0] && m.typ.Prop(markProps[0]) != nil {
+				d.Marks = m.marks()
+			}
 			return d, nil
 		}
 	}
 	return adapter.Dating{}, m.unsupported("model", "records of %s bear no date of their last change, so what changed can't be told", m.name)
+}
+
+// marks are those of markProps that records have.
+func (m *model) marks() (names []string) {
+	for _, name := range markProps {
+		if m.typ.Prop(name) != nil {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // isDay reports whether a property is a date that can be asked for.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/adapter/sap/internal/wire"
@@ -33,6 +34,7 @@ var (
 	_ adapter.Upserter     = (*Client)(nil)
 	_ adapter.ChangeFeeder = (*Client)(nil)
 	_ adapter.Dater        = (*Client)(nil)
+	_ adapter.Clocked      = (*Client)(nil)
 	_ adapter.Attacher     = (*Client)(nil)
 	_ adapter.Pinger       = (*Client)(nil)
 )
@@ -152,6 +154,9 @@ func (c *Client) Ping(ctx context.Context) error {
 	}
 	return first
 }
+
+// Clock implements [adapter.Clocked] by the Date of the system's answers.
+func (c *Client) Clock() (now time.Time, ok bool) { return c.conn.Clock() }
 
 // language is the one that the caller's scope asks for, as SAP writes it.
 func language(ctx context.Context) string {

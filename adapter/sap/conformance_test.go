@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -62,7 +63,10 @@ func upserts() func(name string) (string, string) {
 }
 
 func TestConformance(t *testing.T) {
-	srv := saptest.New(t)
+	// Its clock is not ours.
+	now := func() time.Time { return time.Now().Add(-7 * time.Hour) }
+	srv := saptest.NewServer(saptest.Config{Now: now})
+	t.Cleanup(srv.Close)
 	for _, service := range []string{"ZSAMPLE_SRV", "zsample"} {
 		require.NoError(t, srv.Handle(service, "Add", func(c *saptest.Call) (any, error) {
 			return c.Params["A"].(int64) + c.Params["B"].(int64), nil
@@ -70,7 +74,12 @@ func TestConformance(t *testing.T) {
 	}
 	for _, service := range []string{"ZSAMPLE_SRV", "zsample"} {
 		t.Run(service, func(t *testing.T) {
-			adaptertest.Run(t, func(t *testing.T) adaptertest.Harness { t.Helper(); return harness(t, simulated(srv), service) })
+			adaptertest.Run(t, func(t *testing.T) adaptertest.Harness {
+				t.Helper()
+				h := harness(t, simulated(srv), service)
+				h.Now = now
+				return h
+			})
 		})
 	}
 }

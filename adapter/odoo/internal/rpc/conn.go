@@ -111,7 +111,7 @@ func (c *Conn) UID() int64 { return c.uid.Load() }
 
 // Clock returns the server's time now, as its last answer was dated, and
 // whether one was.
-func (c *Conn) Clock() (time.Time, bool) { return c.wire.clock() }
+func (c *Conn) Clock() (time.Time, bool) { return c.wire.clock.Clock() }
 
 // Base returns the server's address as it is used, without a trailing slash.
 func (c *Conn) Base() string { return c.wire.base }

@@ -33,19 +33,7 @@ type wire struct {
 	limit     int64
 	agent     string
 	now       func() time.Time
-	dated     atomic.Pointer[dated] // nil before the first answer
-}
-
-// dated is when the server dated an answer, and when that came.
-type dated struct{ said, came time.Time }
-
-// clock is the server's time now, as its last answer was dated.
-func (w *wire) clock() (time.Time, bool) {
-	d := w.dated.Load()
-	if d == nil {
-		return time.Time{}, false
-	}
-	return d.said.Add(time.Since(d.came)), true
+	clock     adapter.AnswerClock
 }
 
 func newWire(cfg Config) (*wire, error) {
@@ -170,9 +158,7 @@ func (w *wire) exchange(ctx context.Context, req request, read func(*http.Respon
 		return w.failure(callCtx, err, t.sent.Load(), req.changes)
 	}
 	defer resp.Body.Close()
-	if said, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-		w.dated.Store(&dated{said, time.Now()})
-	}
+	w.clock.Note(resp.Header)
 	if err := w.statusError(resp, req); err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ type Conn struct {
 	tokens    tokens
 	closed    atomic.Bool
 	now       func() time.Time
+	clock     adapter.AnswerClock
 }
 
 // New makes a connection. It does no I/O.
@@ -69,6 +70,10 @@ func New(cfg Config) (*Conn, error) {
 	c.tokens.init(c)
 	return c, nil
 }
+
+// Clock returns the system's time now, as its last answer was dated, and
+// whether any was.
+func (c *Conn) Clock() (now time.Time, ok bool) { return c.clock.Clock() }
 
 // Close releases the idle connections. Calls after it fail with
 // ErrUnavailable.
@@ -203,6 +208,7 @@ func (c *Conn) exchange(ctx context.Context, req Request, state *state, csrf, gr
 		cancel()
 		return nil, err
 	}
+	c.clock.Note(resp.Header)
 	c.session.keep(state, resp.Cookies(), c.now())
 	out := &Response{Status: resp.StatusCode, Header: resp.Header}
 	if req.Stream && resp.StatusCode < 300 {

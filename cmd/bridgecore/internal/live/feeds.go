@@ -3,9 +3,12 @@ package live
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/bridge"
 )
 
@@ -26,7 +29,10 @@ type feeder struct {
 
 	mu   sync.Mutex
 	told map[bridge.FeedChange]time.Time // by any server, and when
-	left []found
+	// state is what was told last of a record whose states have versions: it may
+	// come back to an earlier one.
+	state map[adapter.ID]found
+	left  []found
 }
 
 // How a feeder waits between polls.
@@ -56,7 +62,7 @@ func (h *Hub) follow(r *room, m Member, sub *modelSub, wanted bool) *feeder {
 		if !h.feedFits(r.tenant) {
 			return nil
 		}
-		f = &feeder{key: key, told: map[bridge.FeedChange]time.Time{}, begun: make(chan struct{})}
+		f = newFeeder(key)
 		var ctx context.Context
 		ctx, f.cancel = context.WithCancel(h.ctx)
 		caller := m.caller()
@@ -70,6 +76,10 @@ func (h *Hub) follow(r *room, m Member, sub *modelSub, wanted bool) *feeder {
 	f.users++
 	sub.feed = f
 	return f
+}
+
+func newFeeder(key feedKey) *feeder {
+	return &feeder{key: key, told: map[bridge.FeedChange]time.Time{}, state: map[adapter.ID]found{}, begun: make(chan struct{})}
 }
 
 // feedFits reports whether one more model may be followed for a tenant. One
@@ -231,15 +241,36 @@ func (f *feeder) note(c *change) {
 		if i < len(c.Dates) {
 			ch.At = c.Dates[i]
 		}
-		if ch.At > 0 || ch.Operation == bridge.FeedUnlink {
+		if i < len(c.Versions) {
+			ch.Version = c.Versions[i]
+		}
+		switch {
+		case ch.Version != "":
+			f.state[id] = found{ch, now}
+		case ch.At > 0 || ch.Operation == bridge.FeedUnlink:
 			f.told[ch] = now
 		}
 	}
+	f.left = slices.DeleteFunc(f.left, func(left found) bool { return f.isTold(left.FeedChange) })
 	for ch, at := range f.told {
 		if now.Sub(at) > toldFor {
 			delete(f.told, ch)
 		}
 	}
+	for id, last := range f.state {
+		if now.Sub(last.at) > toldFor {
+			delete(f.state, id)
+		}
+	}
+}
+
+// isTold reports whether a change was told by any server. The feeder is locked.
+func (f *feeder) isTold(ch bridge.FeedChange) bool {
+	if ch.Version != "" {
+		return f.state[ch.ID].FeedChange == ch
+	}
+	_, told := f.told[ch]
+	return told
 }
 
 // toldFor is how long a feeder remembers what was told, and keeps what it left
@@ -261,12 +292,12 @@ func (f *feeder) fresh(changes []bridge.FeedChange, leads bool) []bridge.FeedCha
 	now := time.Now()
 	var rest []found
 	for _, ch := range f.left {
-		if _, told := f.told[ch.FeedChange]; !told && now.Sub(ch.at) < toldFor {
+		if !f.isTold(ch.FeedChange) && now.Sub(ch.at) < toldFor {
 			rest = append(rest, ch)
 		}
 	}
 	for _, ch := range changes {
-		if _, told := f.told[ch]; !told {
+		if !f.isTold(ch) {
 			rest = append(rest, found{ch, now})
 		}
 	}
@@ -375,6 +406,10 @@ func (h *Hub) external(key feedKey, changes []bridge.FeedChange) {
 		for _, ch := range changes[:n] {
 			c.IDs = append(c.IDs, ch.ID)
 			c.Dates = append(c.Dates, ch.At)
+			c.Versions = append(c.Versions, ch.Version)
+		}
+		if strings.Join(c.Versions, "") == "" {
+			c.Versions = nil
 		}
 		h.publish(key.tenant, &event{Change: c})
 		changes = changes[n:]

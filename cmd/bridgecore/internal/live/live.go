@@ -82,10 +82,11 @@ type change struct {
 	Operation string            `json:"operation"`
 	Method    string            `json:"method,omitempty"` // where it is none of create, write, unlink
 	IDs       []adapter.ID      `json:"ids"`
-	Dates     []int64           `json:"dates,omitempty"`  // of what others changed: when, in Unix seconds
-	Writer    string            `json:"writer,omitempty"` // the user who made it; "" for somebody outside
-	Fields    []string          `json:"fields,omitempty"` // what was written, as far as it is known
-	Values    []json.RawMessage `json:"values,omitempty"` // one for each record, or one for all
+	Dates     []int64           `json:"dates,omitempty"`    // of what others changed: when, in Unix seconds
+	Versions  []string          `json:"versions,omitempty"` // and which state, where dates don't say
+	Writer    string            `json:"writer,omitempty"`   // the user who made it; "" for somebody outside
+	Fields    []string          `json:"fields,omitempty"`   // what was written, as far as it is known
+	Values    []json.RawMessage `json:"values,omitempty"`   // one for each record, or one for all
 }
 
 // size is how many numbers an event takes.
