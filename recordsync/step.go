@@ -27,7 +27,8 @@ const (
 	PhaseDone   Phase = "done"
 )
 
-var phases = []Phase{PhaseSettle, PhaseLook, PhaseSource, PhaseBefore, PhaseTarget, PhaseAgain, PhaseLate, PhaseSweep, PhaseDone}
+// Phases are all of them, in their order.
+var Phases = []Phase{PhaseSettle, PhaseLook, PhaseSource, PhaseBefore, PhaseTarget, PhaseAgain, PhaseLate, PhaseSweep, PhaseDone}
 
 // Progress is where a run stands. Kept durably, it lets another process go on.
 // The zero value begins a run.
@@ -50,7 +51,7 @@ func (p *Progress) next() {
 	if p.Phase == PhaseSource {
 		p.Told = p.Seen
 	}
-	p.Phase, p.After, p.Seen = phases[slices.Index(phases, p.Phase)+1], 0, nil
+	p.Phase, p.After, p.Seen = Phases[slices.Index(Phases, p.Phase)+1], 0, nil
 }
 
 // Step does a part of a run: a page of changes, or of links. It goes on where at

@@ -18,6 +18,7 @@ import (
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/bridge"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/i18n"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/recordsync"
 )
@@ -374,7 +375,7 @@ func (c syncCommand) progress(w world, model string) (watch func(recordsync.Stan
 		if s.Wait > 0 {
 			return w.words.T("cli_sync_waits", "Model", model, "Seconds", int(s.Wait/time.Second)+1)
 		}
-		return w.words.T("cli_sync_stands", "Model", model, "Phase", s.Phase, "Looked", s.Sums.Total, "Written", s.Sums.Wrote(), "Refused", s.Sums.Errors+s.Sums.Reverse.Errors)
+		return w.words.T("cli_sync_stands", "Model", model, "Phase", w.words.T(i18n.PhaseKey+string(s.Phase)), "Looked", s.Sums.Total, "Written", s.Sums.Wrote(), "Refused", s.Sums.Errors+s.Sums.Reverse.Errors)
 	}
 	if terminal, ok := w.stderr.(*os.File); ok && !c.JSON && term.IsTerminal(int(terminal.Fd())) {
 		bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(terminal), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSpinnerType(14), progressbar.OptionSetElapsedTime(true))

@@ -65,7 +65,7 @@ func (c tasksShowCommand) Run(ctx context.Context, w world) error {
 	out := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
 	for _, row := range [][2]string{
 		{"id", op.ID}, {"kind", op.Kind}, {"state", string(op.State)}, {"user", op.Username}, {"system", op.SystemID},
-		{"progress", fmt.Sprintf("%d of %d", op.Done, op.Total)}, {"message", op.Message}, {"result", op.Result}, {"error", op.Error},
+		{"progress", fmt.Sprintf("%d of %d", op.Done, op.Total)}, {"message", w.words.Kept(op.Message)}, {"result", op.Result}, {"error", op.Error},
 		{"failures in a row", strconv.FormatInt(op.Attempts, 10)}, {"created", when(&op.CreatedAt)}, {"started", when(op.StartedAt)},
 		{"finished", when(op.FinishedAt)}, {"expires", when(op.ExpiresAt)}, {"request", op.RequestID},
 	} {
@@ -188,7 +188,7 @@ func (c tasksWatchCommand) Run(ctx context.Context, w world) error {
 	_ = bar.Set64(min(op.Done, max(op.Total, 1)))
 	_ = bar.Exit()
 	_, _ = fmt.Fprintln(w.stderr)
-	if _, err := fmt.Fprintln(w.stdout, strings.TrimSpace(string(op.State)+" "+op.Message)); err != nil {
+	if _, err := fmt.Fprintln(w.stdout, strings.TrimSpace(string(op.State)+" "+w.words.Kept(op.Message))); err != nil {
 		return err
 	}
 	if op.State != store.Succeeded {

@@ -397,7 +397,14 @@ func TestTasksCommands(t *testing.T) {
 	server = serve(t, w.program)
 	status, out, errs = w.run("", "tasks", "watch", id)
 	assert.Equal(t, statusOK, status, errs)
-	assert.Contains(t, out, "succeeded 3 of 3 done")
+	assert.Contains(t, out, "succeeded 3 of 3 done, 0 failed")
+	for language, want := range map[string]string{"fr": "3 sur 3 traités, 0 échec", "ar": "أُنجزت 3 من 3، دون إخفاق"} {
+		for _, command := range []string{"watch", "show"} {
+			status, out, errs = w.run("", "--lang", language, "tasks", command, id)
+			assert.Equal(t, statusOK, status, errs)
+			assert.Contains(t, out, want, command)
+		}
+	}
 	status, out, _ = w.run("", "tasks", "show", id)
 	assert.Equal(t, statusOK, status)
 	assert.Contains(t, out, `{"total":3,"successful":3,"failed":0}`)

@@ -39,16 +39,24 @@ const maxPreferences = 10
 
 // preferencesOf are those of a request.
 func preferencesOf(r *http.Request) []string {
-	asked := ""
-	if strings.Contains(r.URL.RawQuery, "lang=") {
-		asked = r.URL.Query().Get("lang")
-	}
 	var id *auth.Identity
 	if c := callFrom(r.Context()); c != nil {
 		id = c.identity
 	}
-	return preferences(asked, r.Header.Get("Accept-Language"), id)
+	return asked(r, id)
 }
+
+func asked(r *http.Request, id *auth.Identity) []string {
+	query := ""
+	if strings.Contains(r.URL.RawQuery, "lang=") {
+		query = r.URL.Query().Get("lang")
+	}
+	return preferences(query, r.Header.Get("Accept-Language"), id)
+}
+
+// words are the server's words in the language of the caller. The call's request
+// is the one that came in, which does not know who calls.
+func (c *call) words() *i18n.Words { return i18n.For(asked(c.request, c.identity)...) }
 
 // wordsFor are the server's words in the language that a request asks for.
 func wordsFor(r *http.Request) *i18n.Words { return i18n.For(preferencesOf(r)...) }

@@ -11,7 +11,11 @@ import (
 
 	"github.com/bridgecore/bridgecore/adapter/odoo/odootest"
 	"github.com/bridgecore/bridgecore/adapter/sap/saptest"
+	"github.com/bridgecore/bridgecore/bridge"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/httpapi"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/i18n"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/live"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/task"
 )
 
 func TestErrorsInTheCallersLanguage(t *testing.T) {
@@ -196,4 +200,58 @@ func TestSuccessInTheCallersLanguage(t *testing.T) {
 	v = e.send("clerk", "POST", "/api/v1/batch/execute?lang=fr", fmt.Sprintf(`{"system_id":"odoo","operations":[{"action":"delete","model":"res.partner","record_id":%d}]}`, id)).ok(200)
 	failed := v["results"].([]any)[0].(map[string]any)["error"].(map[string]any)
 	assert.Contains(t, failed["message"], "n’existe pas ou a été supprimé")
+}
+
+// How far an operation is, and why it failed, is told in the language of each
+// reader: not in that of whoever started it, nor of the worker.
+func TestProgressInTheReadersLanguage(t *testing.T) {
+	hub, err := live.New(live.Config{})
+	require.NoError(t, err)
+	tasks, start := withTasks(t, func(c *task.Config) { c.Publisher = httpapi.Progress{Hub: hub} })
+	e := newEnv(t, tasks, func(c *httpapi.Config, _ *bridge.Config) { c.Live = hub })
+	start()
+	e.register("admin", "odoo", odootest.New(t, "17.0"))
+	sockets := map[string]*socket{}
+	for _, language := range []string{"ar", "fr", "en"} {
+		conn, _, err := e.dial("/api/v1/ws/"+e.idOf("clerk"), http.Header{"Authorization": {"Bearer " + e.tokens["clerk"]}, "Accept-Language": {language}})
+		require.NoError(t, err)
+		defer func() { _ = conn.CloseNow() }()
+		sockets[language] = &socket{t, conn}
+		sockets[language].say(`{"type":"subscribe","channel":"operations"}`)
+		sockets[language].until("subscribed")
+	}
+	bad := `{"action":"create","model":"res.partner","data":{"no_such_field":1}}`
+	batch := e.started("clerk", batchPath, `{"system_id":"odoo","async":true,"operations":[`+creations(10, bad)+`]}`, "Accept-Language", "fr")
+	e.ended("clerk", batch, "succeeded")
+	export := e.started("clerk", exportPath, `{"system_id":"odoo","model":"res.partner","format":"csv","async":true,"fields":["no_such_field"]}`)
+	e.ended("clerk", export, "failed")
+
+	admin := e.browse("admin")
+	for language, want := range map[string]struct{ batch, failed string }{
+		"en": {"11 of 11 done, 1 failed", ""},
+		"fr": {"11 sur 11 traités, 1 échec", i18n.For("fr").T("error_invalid_argument") + ": "},
+		"ar": {"أُنجز 11 من 11، إخفاق واحد", i18n.For("ar").T("error_invalid_argument") + ": "},
+	} {
+		progress := func(v map[string]any) any { return v["progress"].(map[string]any)["message"] }
+		assert.Equal(t, want.batch, progress(e.send("admin", "GET", "/api/v1/operations/"+batch, "", "Accept-Language", language).ok(200)))
+		list := e.send("clerk", "GET", "/api/v1/operations?kind=batch&lang="+language, "", "Accept-Language", "de").ok(200)["operations"].([]any)
+		assert.Equal(t, want.batch, progress(list[0].(map[string]any)))
+		problem := e.send("clerk", "GET", "/api/v1/operations/"+export, "", "Accept-Language", language).ok(200)["error"].(map[string]any)
+		assert.True(t, strings.HasPrefix(problem["message"].(string), want.failed), problem["message"])
+		assert.Contains(t, problem["message"], "no_such_field")
+		assert.Equal(t, "invalid_argument", problem["code"])
+		said := ""
+		for said != "succeeded" {
+			data := sockets[language].until("notification")["data"].(map[string]any)
+			if said = data["status"].(string); said == "succeeded" {
+				assert.Equal(t, want.batch, data["message"])
+			}
+		}
+		assert.Contains(t, admin.visit("GET", "/tasks?lang="+language, nil).body, want.batch)
+
+		// The user's own language, where the request names none.
+		e.send("clerk", "PATCH", "/api/v1/auth/me", `{"language":"`+language+`"}`).ok(200)
+		assert.Equal(t, want.batch, progress(e.ended("clerk", batch, "succeeded")))
+		assert.Equal(t, want.batch, progress(e.send("clerk", "GET", "/api/v1/operations/"+batch, "").ok(200)))
+	}
 }

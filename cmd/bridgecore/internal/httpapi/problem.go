@@ -310,6 +310,17 @@ func (p *Problem) translate(w *i18n.Words) {
 	p.headers.Set("Content-Language", w.Language)
 }
 
+// translated is what was kept of a problem, in the language of the words.
+func (i *ProblemInfo) translated(w *i18n.Words) *ProblemInfo {
+	status, known := statuses[adapter.Code(i.Code)]
+	if !known {
+		status = http.StatusInternalServerError
+	}
+	p := Problem{Status: status, Detail: i.Message, Message: i.Message, Info: *i}
+	p.translate(w)
+	return &p.Info
+}
+
 // of fills in what a problem says of its request.
 func (p *Problem) of(c *call) *Problem {
 	p.Instance, p.Info.RequestID = c.request.URL.EscapedPath(), c.requestID

@@ -420,7 +420,7 @@ func (a *API) serveSocket(c *echo.Context) error {
 	}
 	words = wordsFor(r) // now it is known who it is
 	member := a.member(who.identity, authorization)
-	member.Say = sayer(words)
+	member.Say, member.Read = sayer(words), words.Kept
 	session, err := a.Live.Join(ctx, member, resume) //nolint:contextcheck // see above
 	if err != nil {
 		closeSocket(conn, words, err)
@@ -604,7 +604,7 @@ func (a *API) serveEvents(c *echo.Context) error {
 	defer cancel()
 	words := wordsFor(r)
 	member := a.member(who.identity, r.Header.Get("Authorization"))
-	member.Say = sayer(words)
+	member.Say, member.Read = sayer(words), words.Kept
 	session, err := a.Live.Join(ctx, member, resume) //nolint:contextcheck // see above
 	if err != nil {
 		return refused(err)

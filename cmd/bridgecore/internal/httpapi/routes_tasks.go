@@ -18,6 +18,7 @@ import (
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/auth"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/i18n"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/limit"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/report"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
@@ -92,10 +93,11 @@ type operationProgress struct {
 	Message string  `json:"message,omitempty" example:"250 of 1000 done, 3 failed"`
 }
 
-func operationAnswer(op *store.Operation) taskOutput {
+// operationAnswer tells of an operation in the language of whoever reads it.
+func operationAnswer(op *store.Operation, words *i18n.Words) taskOutput {
 	out := taskOutput{
 		ID: op.ID, Kind: op.Kind, State: op.State, SystemID: op.SystemID, User: op.Username, Attempts: op.Attempts,
-		Progress:  operationProgress{Done: op.Done, Total: op.Total, Message: op.Message},
+		Progress:  operationProgress{Done: op.Done, Total: op.Total, Message: words.Kept(op.Message)},
 		CreatedAt: op.CreatedAt.UTC(), StartedAt: inUTC(op.StartedAt), FinishedAt: inUTC(op.FinishedAt), ExpiresAt: inUTC(op.ExpiresAt),
 		Cancelling: op.Cancel && !op.State.Final(),
 	}
@@ -108,7 +110,7 @@ func operationAnswer(op *store.Operation) taskOutput {
 	if op.Error != "" {
 		var info ProblemInfo
 		if json.Unmarshal([]byte(op.Error), &info) == nil {
-			out.Error = &info
+			out.Error = info.translated(words)
 		}
 	}
 	if op.State.Final() {
@@ -158,8 +160,9 @@ func (a *API) registerTasks() {
 			list = list[:in.Limit]
 			out.NextCursor = list[in.Limit-1].ID
 		}
+		words := callFrom(ctx).words()
 		for i := range list {
-			out.Operations = append(out.Operations, operationAnswer(&list[i]))
+			out.Operations = append(out.Operations, operationAnswer(&list[i], words))
 		}
 		return &body[operationList]{out}, nil
 	})
@@ -173,7 +176,7 @@ func (a *API) registerTasks() {
 		if err != nil {
 			return nil, err
 		}
-		return &body[taskOutput]{operationAnswer(&op)}, nil
+		return &body[taskOutput]{operationAnswer(&op, callFrom(ctx).words())}, nil
 	})
 
 	register(a, route{
@@ -278,7 +281,7 @@ func (a *API) operationVerb(do func(ctx context.Context, id string) error) func(
 		if op, err = a.Store.Operation(ctx, op.ID); err != nil {
 			return nil, err
 		}
-		return &body[taskOutput]{operationAnswer(&op)}, nil
+		return &body[taskOutput]{operationAnswer(&op, callFrom(ctx).words())}, nil
 	}
 }
 
@@ -415,7 +418,7 @@ func (a *API) followOperation(c *echo.Context) error {
 	h.Set("X-Accel-Buffering", "no")
 	h.Set(gzhttp.HeaderNoCompression, "true") // it would hold events back
 	c.Response().WriteHeader(http.StatusOK)
-	s := eventStream{w: c.Response(), flush: w.Flush, last: last}
+	s := eventStream{w: c.Response(), flush: w.Flush, last: last, words: call.words()}
 	poll, heartbeat := time.NewTicker(eventPoll), time.NewTicker(eventHeartbeat)
 	defer poll.Stop()
 	defer heartbeat.Stop()
@@ -453,6 +456,7 @@ type eventStream struct {
 	w     http.ResponseWriter
 	flush func() error
 	last  int64 // the id of the last event
+	words *i18n.Words
 	begun bool
 }
 
@@ -470,7 +474,7 @@ func (s *eventStream) tell(op *store.Operation) error {
 	if op.State.Final() {
 		name = string(op.State)
 	}
-	return s.write(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", op.Revision, name, bytes.TrimSpace([]byte(jsonText(operationAnswer(op))))))
+	return s.write(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", op.Revision, name, bytes.TrimSpace([]byte(jsonText(operationAnswer(op, s.words))))))
 }
 
 func (s *eventStream) write(text string) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/bridge"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/i18n"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/task"
 )
@@ -347,7 +347,8 @@ func (s *batchStep) count(parts []batchPart) {
 func (s *batchStep) save(ctx context.Context, parts []batchPart) error {
 	done := s.sum.Successful + s.sum.Failed + s.sum.Skipped
 	total := len(s.plan.request.Operations)
-	step := task.Step{Cursor: s.cursor, Done: int64(done), Total: int64(total), Message: fmt.Sprintf("%d of %d done, %d failed", done, total, s.sum.Failed)}
+	step := task.Step{Cursor: s.cursor, Done: int64(done), Total: int64(total), Message: i18n.Text("progress_pair",
+		"First", i18n.Count("progress_done", done, "Total", total), "Second", i18n.Count("progress_failed", s.sum.Failed))}
 	if s.sum.Total > 0 {
 		step.Result = s.sum
 	}

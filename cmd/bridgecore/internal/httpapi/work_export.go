@@ -287,10 +287,10 @@ func (s *exportStep) read(ctx context.Context, warnings *adapter.Warnings) error
 		}
 	}
 	step.Cursor, step.Done, step.Total = s.at, s.at.Rows, max(s.run.Total, s.at.Rows)
-	step.Message = fmt.Sprintf("%d of %d records read", s.at.Rows, step.Total)
+	step.Message = i18n.Count("progress_read_of", int(step.Total), "Read", s.at.Rows)
 	if s.at.Read {
 		step.Total = s.at.Rows
-		step.Message = fmt.Sprintf("%d records read; the file is being made", s.at.Rows)
+		step.Message = i18n.Text("progress_file", "Read", i18n.Count("progress_read", int(s.at.Rows)))
 	}
 	if len(s.warnings) > 0 {
 		step.Result = exportOutput{Format: s.plan.format, Warnings: s.warnings}
@@ -347,7 +347,7 @@ func (s *exportStep) finish(ctx context.Context, record func(error) error) error
 	}
 	err = s.run.Save(ctx, task.Step{
 		Cursor: s.at, Done: s.at.Rows, Total: s.at.Rows, Result: out,
-		Message: fmt.Sprintf("%d records in %s", f.rows, out.Filename),
+		Message: i18n.Count("progress_in_file", f.rows, "File", out.Filename),
 	})
 	if err == nil {
 		_ = s.pile.Remove() // otherwise it is swept

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/bridge"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/i18n"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/task"
 	"github.com/bridgecore/bridgecore/migrate"
@@ -94,9 +94,10 @@ func (x migrateExecutor) Step(ctx context.Context, r *task.Run) (bool, error) {
 	}
 	open := func(id string) (*bridge.System, error) { return x.api.system(ctx, id) }
 	save := func(part any, done int) error {
-		message := fmt.Sprintf("%d of %d done, %d refused", done, len(ids), sum.Refused)
+		refused := i18n.Count("progress_refused", sum.Refused)
+		message := i18n.Text("progress_pair", "First", i18n.Count("progress_done", done, "Total", len(ids)), "Second", refused)
 		if at.Again {
-			message = fmt.Sprintf("references that were open: %d of %d looked at, %d refused", done, len(ids), sum.Refused)
+			message = i18n.Text("progress_references", "Looked", i18n.Count("progress_looked_of", done, "Total", len(ids)), "Refused", refused)
 			done = len(ids)
 		}
 		return r.Save(ctx, task.Step{Cursor: at, Done: int64(done), Total: int64(len(ids)), Message: message, Result: sum, Part: part})

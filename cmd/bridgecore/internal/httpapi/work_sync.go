@@ -2,9 +2,9 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/bridgecore/bridgecore/adapter"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/i18n"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/task"
 	"github.com/bridgecore/bridgecore/recordsync"
@@ -54,7 +54,8 @@ func (x syncExecutor) Step(ctx context.Context, r *task.Run) (bool, error) {
 	done := int64(sums.Total)
 	step := task.Step{
 		Cursor: at, Done: done, Total: done, Result: sums,
-		Message: fmt.Sprintf("%s: %d looked at, %d written, %d refused", at.Phase, sums.Total, sums.Wrote(), sums.Errors+sums.Reverse.Errors),
+		Message: i18n.Text("progress_sync", "Phase", i18n.Text(i18n.PhaseKey+string(at.Phase)), "Looked", i18n.Count("progress_looked", sums.Total),
+			"Written", i18n.Count("progress_written", sums.Wrote()), "Refused", i18n.Count("progress_refused", sums.Errors+sums.Reverse.Errors)),
 	}
 	if len(outcomes) > 0 {
 		step.Part = outcomes

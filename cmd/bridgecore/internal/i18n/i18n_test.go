@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/i18n"
+	"github.com/bridgecore/bridgecore/recordsync"
 )
 
 // plurals are the forms that each language needs for whole numbers.
@@ -149,7 +150,7 @@ func TestKeysAndCodeAgree(t *testing.T) {
 	code := source(t, "../..")
 	english := file(t, "en")
 	used := map[string]bool{}
-	keys := regexp.MustCompile(`\.(?:T|N|Has)\("([a-z_]+)"|"((?:cli|demo|detail|fault)_[a-z_]*[a-z])"`)
+	keys := regexp.MustCompile(`(?:\.(?:T|N|Has)|i18n\.(?:Text|Count))\("([a-z_]+)"|"((?:cli|demo|detail|fault)_[a-z_]*[a-z])"`)
 	for _, m := range keys.FindAllStringSubmatch(code, -1) {
 		_, there := english[m[1]+m[2]]
 		assert.True(t, there, "the code uses %q", m[1]+m[2])
@@ -159,12 +160,22 @@ func TestKeysAndCodeAgree(t *testing.T) {
 	}
 	for key := range english {
 		// Those of errors are held against the codes by the tests of httpapi,
-		// phrases against what is said below.
-		if used[key] || strings.HasPrefix(key, "error_") || isPhrase(key) || slices.Contains(strings.Fields(kept), key) {
+		// those of phases and phrases against what there is and is said below.
+		if used[key] || strings.HasPrefix(key, "error_") || strings.HasPrefix(key, i18n.PhaseKey) || isPhrase(key) || slices.Contains(strings.Fields(kept), key) {
 			continue
 		}
 		assert.Fail(t, "nothing uses the message "+key)
 	}
+}
+
+// Every phase of a synchronisation has a name, and every name is of a phase.
+func TestPhasesHaveNames(t *testing.T) {
+	var keys []string
+	for _, phase := range recordsync.Phases {
+		keys = append(keys, i18n.PhaseKey+string(phase))
+	}
+	slices.Sort(keys)
+	assert.Equal(t, keys, i18n.Keys(i18n.PhaseKey))
 }
 
 func isPhrase(key string) bool {

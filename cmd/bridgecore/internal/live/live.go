@@ -37,7 +37,7 @@ type Progress struct {
 	OperationID string `json:"operation_id"`
 	Progress    int    `json:"progress"` // percent
 	Status      string `json:"status"`   // "queued", "running", "succeeded", "failed", "cancelled"
-	Message     string `json:"message"`
+	Message     string `json:"message"`  // as it is published: see Member.Read
 }
 
 // Closed is why a session ended.

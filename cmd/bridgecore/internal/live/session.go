@@ -36,6 +36,9 @@ type Member struct {
 	// Say puts what the session is told into the member's language; code is that
 	// of an error, "" of anything else. nil leaves the English.
 	Say func(code, english string) string
+	// Read puts the message of a [Progress] into the member's language; nil leaves
+	// it as it was published.
+	Read func(message string) string
 
 	// reads tells apart who reads differently.
 	reads string
@@ -62,6 +65,7 @@ type Session struct {
 	room   *room
 	resume uint64 // subscriptions begin behind this number; 0 for now
 	say    func(code, english string) string
+	read   func(message string) string // nil leaves messages as they are
 
 	// Guarded by the room.
 	member   Member
@@ -125,7 +129,7 @@ func (h *Hub) Join(ctx context.Context, m Member, resume uint64) (*Session, erro
 	r := h.room(ctx, m.Tenant)
 	m.reads = m.rolesKey()
 	s := &Session{
-		hub: h, room: r, resume: resume, say: m.Say, member: m,
+		hub: h, room: r, resume: resume, say: m.Say, read: m.Read, member: m,
 		channels: map[string]uint64{}, models: map[modelKey]*modelSub{}, wake: make(chan struct{}, 1),
 	}
 	if s.say == nil {
@@ -353,7 +357,7 @@ func (s *Session) begin(ctx context.Context, i item) error {
 	e := i.event
 	if e.Change == nil {
 		s.hub.config.Metrics.LiveEvent("notification", 1)
-		s.current = delivery{event: e, messages: e.notification()}
+		s.current = delivery{event: e, messages: e.notification(s.read)}
 		return nil
 	}
 	all, err := s.hub.view(ctx, s.memberNow(), i.sub, e)

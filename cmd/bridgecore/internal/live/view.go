@@ -197,18 +197,32 @@ func (e *event) update(key modelKey, i int, id adapter.ID, data json.RawMessage)
 	return e.end(b)
 }
 
-// notification is the message of a notification, alone.
-func (e *event) notification() [][]byte {
+// notification is the message of a notification, alone. One that has words for
+// people, which read puts into a language, is made for each of its few readers.
+func (e *event) notification(read func(string) string) [][]byte {
+	if e.Channel == Operations && read != nil {
+		var p Progress
+		if json.Unmarshal(e.Data, &p) == nil {
+			if said := read(p.Message); said != p.Message {
+				p.Message = said
+				return [][]byte{e.told(note(e.Channel, e.User, p).Data)}
+			}
+		}
+	}
 	e.views.mu.Lock()
 	defer e.views.mu.Unlock()
 	if e.views.note == nil {
-		b := append(make([]byte, 0, 128+len(e.Data)), `{"type":"notification"`...)
-		b = appendNumber(b, e.Last)
-		b = appendMember(b, "channel", e.Channel)
-		b = append(append(b, `,"data":`...), e.Data...)
-		e.views.note = [][]byte{e.end(b)}
+		e.views.note = [][]byte{e.told(e.Data)}
 	}
 	return e.views.note
+}
+
+func (e *event) told(data json.RawMessage) []byte {
+	b := append(make([]byte, 0, 128+len(data)), `{"type":"notification"`...)
+	b = appendNumber(b, e.Last)
+	b = appendMember(b, "channel", e.Channel)
+	b = append(append(b, `,"data":`...), data...)
+	return e.end(b)
 }
 
 func (e *event) end(b []byte) []byte {

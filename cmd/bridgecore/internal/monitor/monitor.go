@@ -339,7 +339,7 @@ type Operation struct {
 func (p *Page) Rows() []Operation {
 	list := make([]Operation, len(p.Operations))
 	for i := range p.Operations {
-		op := Operation{Operation: p.Operations[i], Said: p.Words.Say(p.Operations[i].Message)}
+		op := Operation{Operation: p.Operations[i], Said: p.Words.Kept(p.Operations[i].Message)}
 		if p.Tenants != nil {
 			op.Owner = p.Tenants[op.TenantID]
 		}

@@ -43,7 +43,7 @@ type Operation struct {
 	State      OperationState
 	Done       int64 // of Total
 	Total      int64
-	Message    string // how it goes, for people
+	Message    string // how it goes, for people: kept for readers of any language, or a text
 	Cursor     string // JSON: where to go on, as the kind has it
 	Result     string // JSON: the sum of it
 	Error      string // JSON: the members of an error body

@@ -54,6 +54,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bridgecore/bridgecore/adapter"
+	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/i18n"
 	"github.com/bridgecore/bridgecore/cmd/bridgecore/internal/store"
 )
 
@@ -586,9 +587,9 @@ type Run struct {
 type Step struct {
 	Cursor      any // where to go on, as JSON
 	Done, Total int64
-	Message     string // how it goes, for people; "" leaves it as it is
-	Result      any    // the sum so far, as JSON; nil leaves it as it is
-	Part        any    // a piece of the result to add, as JSON; nil for none
+	Message     i18n.Message // how it goes, for people; the zero value leaves it as it is
+	Result      any          // the sum so far, as JSON; nil leaves it as it is
+	Part        any          // a piece of the result to add, as JSON; nil for none
 }
 
 // Parameters decodes what was asked for.
@@ -635,8 +636,8 @@ func (r *Run) Save(ctx context.Context, s Step) error {
 		op.Attempts, op.Claims, op.Crashes = 0, 0, 0
 	}
 	op.Done, op.Total = s.Done, s.Total
-	if s.Message != "" {
-		op.Message = s.Message
+	if !s.Message.Zero() {
+		op.Message = s.Message.Kept()
 	}
 	var part string
 	for _, x := range []struct {
