@@ -39,13 +39,18 @@ func syncing(t *testing.T) (*env, *odootest.Server, *odootest.Server) {
 	return e, old, new
 }
 
-const syncBody = `{"source_system_id":"odoo_main","target_system_id":"odoo_backup","model":"res.partner","fields":["name","email","phone","parent_id"],"filter":[["ref","=","sync"]],"words":"pinned","version":"17.0","page_size":8%s}`
+const syncBody = `{"source_system_id":"odoo_main","target_system_id":"odoo_backup","model":"res.partner","fields":["name","email","phone","ref","parent_id"],"filter":[["ref","=","sync"]],"words":"pinned","version":"17.0","page_size":8%s}`
 
 func (e *env) synced(also string) map[string]any {
 	e.t.Helper()
 	id := e.started("clerk", "/api/v1/sync", fmt.Sprintf(syncBody, also))
-	e.ended("clerk", id, "succeeded")
-	return e.send("clerk", "GET", "/api/v1/operations/"+id+"/result", "").ok(200)
+	end := e.ended("clerk", id, "succeeded")
+	v := e.send("clerk", "GET", "/api/v1/operations/"+id+"/result", "").ok(200)
+	for name, count := range end["result"].(map[string]any) {
+		assert.Equal(e.t, v[name], count, "%s of the operation and of its result", name)
+	}
+	assert.Equal(e.t, v["total"], end["progress"].(map[string]any)["done"])
+	return v
 }
 
 func TestSync(t *testing.T) {
@@ -69,6 +74,10 @@ func TestSync(t *testing.T) {
 	v = e.synced("")
 	assert.EqualValues(t, 0, v["created"], "nothing is left to do")
 	assert.EqualValues(t, 0, v["updated"])
+
+	v = e.synced(`,"bidirectional":true`)
+	assert.EqualValues(t, 30, v["total"], "each is counted once, however often it was looked at")
+	assert.EqualValues(t, 30, v["unchanged"])
 }
 
 func TestSyncConflictsWaitForAChoice(t *testing.T) {

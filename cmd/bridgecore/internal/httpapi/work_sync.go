@@ -51,6 +51,16 @@ func (x syncExecutor) Step(ctx context.Context, r *task.Run) (bool, error) {
 	for i := range outcomes {
 		sums.Add(&outcomes[i])
 	}
+	over := at.Phase == recordsync.PhaseDone
+	if over { // on the way a record counts as often as it is looked at
+		parts, err := r.Parts(ctx)
+		if err != nil {
+			return false, err
+		}
+		if _, sums, err = settled(parts, outcomes); err != nil {
+			return false, err
+		}
+	}
 	done := int64(sums.Total)
 	step := task.Step{
 		Cursor: at, Done: done, Total: done, Result: sums,
@@ -60,7 +70,6 @@ func (x syncExecutor) Step(ctx context.Context, r *task.Run) (bool, error) {
 	if len(outcomes) > 0 {
 		step.Part = outcomes
 	}
-	over := at.Phase == recordsync.PhaseDone
 	if err := r.Save(ctx, step); err != nil {
 		return false, err
 	}
@@ -85,18 +94,30 @@ func (syncExecutor) Result(op store.Operation, parts []string) (task.Result, err
 	if err := adapter.DecodeJSON([]byte(op.Parameters), &request); err != nil {
 		return task.Result{}, err
 	}
-	out := syncOutput{DryRun: request.DryRun, Records: []recordsync.Outcome{}}
+	records, sums, err := settled(parts, nil)
+	if err != nil {
+		return task.Result{}, err
+	}
+	out := syncOutput{DryRun: request.DryRun, Sums: sums, Records: records}
+	out.Success = op.State == store.Succeeded && out.Errors+out.Reverse.Errors == 0
+	return jsonResult(op, out), nil
+}
+
+// settled is what became of every record in the end, and how often: by the
+// parts that were saved, and those that follow.
+func settled(parts []string, last []recordsync.Outcome) ([]recordsync.Outcome, recordsync.Sums, error) {
+	all := []recordsync.Outcome{}
+	var sums recordsync.Sums
 	for _, text := range parts {
 		var outcomes []recordsync.Outcome
 		if err := adapter.DecodeJSON([]byte(text), &outcomes); err != nil {
-			return task.Result{}, err
+			return nil, sums, err
 		}
-		out.Records = append(out.Records, outcomes...)
+		all = append(all, outcomes...)
 	}
-	out.Records = recordsync.Settled(out.Records)
-	for i := range out.Records {
-		out.Add(&out.Records[i])
+	all = recordsync.Settled(append(all, last...))
+	for i := range all {
+		sums.Add(&all[i])
 	}
-	out.Success = op.State == store.Succeeded && out.Errors+out.Reverse.Errors == 0
-	return jsonResult(op, out), nil
+	return all, sums, nil
 }
