@@ -2,7 +2,7 @@ package bridge
 
 import (
 	"context"
-	"maps"
+	"strings"
 
 	"github.com/bridgecore/bridgecore/adapter"
 	"github.com/bridgecore/bridgecore/mapping"
@@ -19,7 +19,9 @@ import (
 // It may be repeated as often as one likes: that is what it is for. In universal
 // words the key is "external_id", or a universal field that is the system's key as
 // it is; values that lie in records behind the record are refused, since they
-// can't be written along: update them afterwards.
+// can't be written along: update them afterwards. Of a record that is there only
+// what is named changes, as by an update; one that is not of the universal model
+// is ErrNotFound.
 func (s *System) Upsert(ctx context.Context, model, key, value string, values adapter.Record) (id adapter.ID, created bool, err error) {
 	if s.universal != nil {
 		return s.universalUpsert(ctx, model, key, value, values)
@@ -85,11 +87,18 @@ func (s *System) universalUpsert(ctx context.Context, model, key, value string, 
 }
 
 func (t *topic) upsertOne(ctx context.Context, key, value string, values adapter.Record) (id adapter.ID, created bool, err error) {
-	if err := t.deletable(); err != nil {
-		return id, false, err
-	}
 	own, err := t.ownKey(ctx, key)
 	if err != nil {
+		return id, false, err
+	}
+	there, err := t.keyed(ctx, own, value)
+	if err != nil {
+		return id, false, err
+	}
+	if err := t.mustBe(ctx, there); err != nil {
+		return id, false, err
+	}
+	if values, err = t.completed(ctx, there, values); err != nil {
 		return id, false, err
 	}
 	update, err := t.plan.Update(t.asking(ctx), values)
@@ -99,19 +108,76 @@ func (t *topic) upsertOne(ctx context.Context, key, value string, values adapter
 	if field := behindField(update); field != "" {
 		return id, false, wrong(field, "%s can't be written along with an upsert: on this system it lies in records of their own; update it afterwards", field)
 	}
-	create, err := t.created(ctx, values)
+	model := t.plan.SystemModel()
+	if len(there) > 0 {
+		// What a new record is given unless told otherwise (a stage, a date) must
+		// not change one that is there.
+		t.warn(ctx, update.Notes)
+		id, created, err = t.upsert(ctx, model, own, value, update.Record)
+		if err != nil || !created {
+			return id, created, err
+		}
+		// It was deleted at this moment.
+		whole, err := t.created(ctx, values)
+		if err != nil {
+			return id, true, err
+		}
+		return id, true, t.write(ctx, []adapter.ID{id}, whole)
+	}
+	whole, err := t.created(ctx, values)
 	if err != nil {
 		return id, false, err
 	}
-	// What only a new record is given (that it is a customer, not a supplier)
-	// holds for one that is there too: otherwise it is not of the universal model.
-	whole := maps.Clone(create)
-	maps.Copy(whole, update.Record)
-	id, created, err = t.upsert(ctx, t.plan.SystemModel(), own, value, whole)
+	id, created, err = t.upsert(ctx, model, own, value, whole)
 	if err != nil || created {
 		return id, created, err
 	}
-	return id, false, t.mustBe(ctx, []adapter.ID{id})
+	return id, false, t.mustBe(ctx, []adapter.ID{id}) // somebody made it at this moment
+}
+
+// keyed is the record that a key holds the value of, by now. What is no key is
+// left to the system to refuse.
+func (t *topic) keyed(ctx context.Context, own, value string) ([]adapter.ID, error) {
+	model := t.plan.SystemModel()
+	var f adapter.Filter = adapter.Cond{Field: own, Op: adapter.Equal, Value: value}
+	switch {
+	case own == t.idField(), own == "id":
+		f = idCondition(t.idField(), []adapter.ID{t.ParseID(value)})
+	case own == mapping.ExternalID && t.Kind() == odooKind:
+		ids, err := t.externally(ctx, model, value)
+		if err != nil || len(ids) == 0 {
+			return nil, err
+		}
+		f = idCondition(t.idField(), ids) // it may be gone, and its external id not
+	}
+	ids, err := t.idsThat(ctx, model, f)
+	switch adapter.CodeOf(err) {
+	case adapter.InvalidArgument, adapter.Unsupported:
+		return nil, nil
+	}
+	if len(ids) > 1 {
+		return nil, err
+	}
+	return ids, err
+}
+
+// externally is the record that an external id of Odoo's is kept of.
+func (t *topic) externally(ctx context.Context, model, name string) ([]adapter.ID, error) {
+	module, rest, _ := strings.Cut(name, ".")
+	var ids []adapter.ID
+	err := t.do(ctx, work{operation: "search", model: externalIDs, run: func(ctx context.Context, a adapter.Adapter) error {
+		page, err := a.Query(ctx, adapter.Query{Model: externalIDs, Fields: []string{"res_id"}, Limit: 1, Filter: adapter.And{
+			adapter.Cond{Field: "model", Op: adapter.Equal, Value: model},
+			adapter.Cond{Field: "module", Op: adapter.Equal, Value: module},
+			adapter.Cond{Field: "name", Op: adapter.Equal, Value: rest},
+			adapter.Cond{Field: "res_id", Op: adapter.Greater, Value: 0},
+		}})
+		for _, r := range page.Records {
+			ids = append(ids, adapter.IntID(r.Int("res_id")))
+		}
+		return err
+	}})
+	return ids, err
 }
 
 // ownKey is the system's name of a key.

@@ -63,8 +63,19 @@ func (c *Client) Upsert(ctx context.Context, model, key, value string, values ad
 	for _, p := range props {
 		delete(rest, p.Name)
 	}
-	err = c.Update(ctx, model, []adapter.ID{id}, rest)
-	if !errors.Is(err, adapter.ErrNotFound) {
+	update := func() error {
+		err := c.Update(ctx, model, []adapter.ID{id}, rest)
+		if !errors.Is(err, adapter.ErrUnsupported) {
+			return err
+		}
+		// Records in a record are created together with it, but not changed.
+		page, lookErr := c.Query(ctx, adapter.Query{Model: model, Fields: []string{props[0].Name}, Filter: adapter.Cond{Field: idField, Op: adapter.Equal, Value: value}, Limit: 1})
+		if lookErr == nil && len(page.Records) == 0 {
+			return adapter.ErrNotFound
+		}
+		return err
+	}
+	if err := update(); !errors.Is(err, adapter.ErrNotFound) {
 		return id, false, err
 	}
 	made, err := c.Create(ctx, model, whole)
@@ -73,7 +84,7 @@ func (c *Client) Upsert(ctx context.Context, model, key, value string, values ad
 			return adapter.ID{}, false, err
 		}
 		// Somebody else may have made it meanwhile.
-		if again := c.Update(ctx, model, []adapter.ID{id}, rest); !errors.Is(again, adapter.ErrNotFound) {
+		if again := update(); !errors.Is(again, adapter.ErrNotFound) {
 			return id, false, again
 		}
 		return adapter.ID{}, false, err
