@@ -411,7 +411,7 @@ func TestLiveDataIsWhatTheSubscriberReads(t *testing.T) {
 }
 
 func TestLiveBadClients(t *testing.T) {
-	e := newEnv(t, func(c *httpapi.Config, _ *bridge.Config) { c.LiveTimes.Write = 100 * time.Millisecond })
+	e := newEnv(t, func(c *httpapi.Config, _ *bridge.Config) { c.LiveTimes.Write = 2 * time.Second })
 	e.register("admin", "main", odootest.New(t, "17.0"))
 	t.Run("garbage", func(t *testing.T) {
 		s := e.socket("clerk")
@@ -626,11 +626,12 @@ func (e *env) stream(user, path string) (next func() (id, kind, data string), st
 }
 
 func TestLiveEventStream(t *testing.T) {
+	const timeout = 2 * time.Second // of other answers; streams outlive it
 	hub, err := live.New(live.Config{})
 	require.NoError(t, err)
 	e := newEnv(t, func(c *httpapi.Config, _ *bridge.Config) {
 		c.Live = hub
-		c.Timeout = 200 * time.Millisecond // streams outlive it
+		c.Timeout = timeout
 		c.LiveTimes.Ping = 50 * time.Millisecond
 	})
 	e.register("admin", "main", odootest.New(t, "17.0"))
@@ -650,12 +651,17 @@ func TestLiveEventStream(t *testing.T) {
 	write := func(id int) {
 		e.send("admin", "POST", "/api/v1/systems/main/crud", fmt.Sprintf(`{"action":"update","model":"res.partner","record_id":%d,"data":{"ref":"x"}}`, id)).ok(200)
 	}
+	me := e.send("clerk", "GET", "/api/v1/auth/me", "").ok(200)
+	for began := time.Now(); time.Since(began) < timeout; {
+		hub.OperationProgress(fmt.Sprint(me["tenant_id"]), fmt.Sprint(me["id"]), live.Progress{OperationID: "long"})
+		_, _, data = next()
+		require.Contains(t, data, `"operation_id":"long"`)
+	}
 	write(3)
 	write(2)
 	id, kind, data := next()
 	assert.Equal(t, "model_update", kind)
 	assert.Contains(t, data, `"record_id":2,`)
-	me := e.send("clerk", "GET", "/api/v1/auth/me", "").ok(200)
 	hub.OperationProgress(fmt.Sprint(me["tenant_id"]), "0", live.Progress{OperationID: "others"})
 	hub.OperationProgress(fmt.Sprint(me["tenant_id"]), fmt.Sprint(me["id"]), live.Progress{OperationID: "batch_123", Progress: 50, Status: "running", Message: "Processing record 500 of 1000"})
 	_, kind, data = next()
