@@ -92,6 +92,7 @@ type server struct {
 	keeper *systems.Keeper
 	bridge *bridge.Bridge
 	api    *httpapi.API
+	shared *limit.Shared // what several servers count together; nil without Redis
 	limits httpapi.Limits
 	tasks  *task.Engine
 
@@ -173,10 +174,11 @@ func assembleWith(ctx context.Context, c *config.Config, log *slog.Logger, p pat
 		return nil, err
 	}
 	s.live.Use(s.bridge)
-	s.auth = newAuth(s.store, c)
-	if s.limits, err = openLimits(c, log); err != nil {
+	if s.shared, err = openShared(c, log); err != nil {
 		return nil, err
 	}
+	s.auth = newAuth(s.store, c, s.shared)
+	s.limits = openLimits(c, s.shared)
 	if err := s.openTasks(ctx); err != nil {
 		return nil, err
 	}
@@ -266,12 +268,16 @@ func (s *server) query() func(context.Context, string, time.Duration) {
 	}
 }
 
-func newAuth(s *store.Store, c *config.Config) *auth.Auth {
-	return auth.New(s, auth.Config{
+func newAuth(s *store.Store, c *config.Config, shared *limit.Shared) *auth.Auth {
+	ac := auth.Config{
 		Key:             c.JWTSecretKey,
 		AccessLifetime:  time.Duration(c.AccessTokenMinutes) * time.Minute,
 		RefreshLifetime: time.Duration(c.RefreshTokenDays) * 24 * time.Hour,
-	})
+	}
+	if shared != nil {
+		ac.Budgets = shared
+	}
+	return auth.New(s, ac)
 }
 
 // openCache keeps answers in the process, in front of Redis where there is
@@ -321,21 +327,29 @@ func (s *server) connected() map[string]int {
 	return s.bridge.Connected()
 }
 
-// openLimits counts requests in the process, or in Redis where there is one, so
-// that several servers count together.
-func openLimits(c *config.Config, log *slog.Logger) (httpapi.Limits, error) {
+// openShared lets several servers count requests and failed logins together,
+// where there is a Redis.
+func openShared(c *config.Config, log *slog.Logger) (*limit.Shared, error) {
+	if c.RedisURL.IsZero() {
+		return nil, nil //nolint:nilnil // none is needed
+	}
+	shared, err := limit.NewShared(limit.Redis{URL: c.RedisURL.Reveal(), Prefix: "bridgecore:limit:", Log: log})
+	if err != nil {
+		return nil, config.Errors{fmt.Errorf("REDIS_URL: %w", err)}
+	}
+	return shared, nil
+}
+
+// openLimits counts requests in the process, or together with other servers.
+func openLimits(c *config.Config, shared *limit.Shared) httpapi.Limits {
 	if !c.RateLimitEnabled {
-		return httpapi.Limits{}, nil
+		return httpapi.Limits{}
 	}
 	rates := limit.Documented().Over(limit.Rates{limit.Default: c.RateLimitPerMinute}).Over(c.RateLimits)
-	if c.RedisURL.IsZero() {
-		return httpapi.Limits{Limiter: limit.NewLocal(nil), Rates: rates}, nil
+	if shared == nil {
+		return httpapi.Limits{Limiter: limit.NewLocal(nil), Rates: rates}
 	}
-	shared, err := limit.NewShared(c.RedisURL.Reveal(), "bridgecore:limit:", log)
-	if err != nil {
-		return httpapi.Limits{}, config.Errors{fmt.Errorf("REDIS_URL: %w", err)}
-	}
-	return httpapi.Limits{Limiter: shared, Rates: rates}, nil
+	return httpapi.Limits{Limiter: shared, Rates: rates}
 }
 
 // openLive starts the hub of live connections, which several servers share
@@ -486,8 +500,8 @@ func (s *server) close() {
 	if s.audit != nil {
 		s.report("write the audit log", s.audit.Close())
 	}
-	if closer, ok := s.limits.Limiter.(io.Closer); ok {
-		s.report("close the rate limits' Redis", closer.Close())
+	if s.shared != nil {
+		s.report("close the Redis of limits", s.shared.Close())
 	}
 	if s.store != nil {
 		s.report("close the database", s.store.Close())

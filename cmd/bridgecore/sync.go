@@ -109,13 +109,20 @@ func (c syncCommand) Run(ctx context.Context, w world) error {
 	if pair.Links, err = c.links(ctx, w, e, &pair); err != nil {
 		return err
 	}
-	if err := c.resolve(ctx, pair.Links); err != nil {
+	log, err := c.audit(ctx, w, e)
+	if err != nil {
 		return err
 	}
 	account := &syncAccount{Source: e.from.ID(), Target: e.to.ID(), DryRun: c.DryRun}
+	if err := c.resolve(ctx, pair.Links); err != nil {
+		return errors.Join(err, log.record(ctx, w, &c, pair.Holder, account, err))
+	}
 	err = c.models(ctx, w, pair, account)
 	if n := len(account.Models); err != nil && n > 0 && account.Models[n-1].Total == 0 {
 		account.Models = account.Models[:n-1] // it did not begin
+	}
+	if unrecorded := log.record(ctx, w, &c, pair.Holder, account, err); unrecorded != nil {
+		return errors.Join(err, unrecorded)
 	}
 	if told := c.tell(w, account); told != nil {
 		return errors.Join(err, told)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -210,10 +211,52 @@ func TestSyncCommandOfStoredSystems(t *testing.T) {
 	got, err := links.Select(t.Context(), "res.partner", recordsync.Want{Kind: recordsync.WantAll})
 	require.NoError(t, err)
 	assert.Len(t, got, 12, "the server knows them")
+	entries := func() []store.AuditEntry {
+		list, err := s.Audit(t.Context(), tenant.ID, store.AuditFilter{Username: "bridgecore sync"})
+		require.NoError(t, err)
+		return list
+	}
+	if list := entries(); assert.Len(t, list, 1) {
+		e := list[0]
+		assert.Equal(t, []string{"sync", "main", "res.partner", "ok"}, []string{e.Action, e.SystemID, e.Model, e.Outcome})
+		assert.Contains(t, e.Agent, "process ")
+		assert.Contains(t, e.Details, `"source":"main","target":"backup"`)
+		assert.Contains(t, e.Details, `"created":12`)
+	}
 
 	const operation = "0197b6ac-0000-7000-8000-000000000001"
 	require.NoError(t, links.Lease(t.Context(), "res.partner", operation, time.Hour))
 	status, _, errs := p.run("", args...)
 	assert.Equal(t, statusFailed, status)
 	assert.Contains(t, errs, "by operation "+operation)
+	if list := entries(); assert.Len(t, list, 2) {
+		assert.Equal(t, "conflict", list[0].Outcome)
+		assert.Contains(t, list[0].Details, operation)
+	}
+	require.NoError(t, links.Lease(t.Context(), "res.partner", operation, 0))
+
+	// What writes nothing is recorded where reads are; nothing where there is no
+	// log. What can't be recorded is told.
+	for _, c := range []struct {
+		environ, flag string
+		more          int
+	}{{"AUDIT_POLICY=required", "--dry-run", 0}, {"AUDIT_READS=true", "--dry-run", 1}, {"AUDIT_POLICY=off", "--page-size=9", 0}, {"AUDIT_POLICY=required", "--links=" + filepath.Join(t.TempDir(), "own.db"), 1}} {
+		before := len(entries())
+		q := p
+		q.environ = append(slices.Clone(p.environ), c.environ)
+		status, _, errs := q.run("", append(args, c.flag)...)
+		assert.Equal(t, statusOK, status, errs)
+		assert.Len(t, entries(), before+c.more, "%s %s", c.environ, c.flag)
+	}
+	status, out, errs := p.run("", "audit", "verify")
+	assert.Equal(t, statusOK, status, out+errs)
+
+	require.NoError(t, s.Close())
+	var warned lockedBuffer
+	w := world{stderr: &warned}
+	lost := &syncAudit{store: s, tenant: tenant.ID}
+	assert.ErrorContains(t, lost.record(t.Context(), w, &syncCommand{}, "", &syncAccount{}, nil), "not in the audit log")
+	lost.bestEffort = true
+	assert.NoError(t, lost.record(t.Context(), w, &syncCommand{}, "", &syncAccount{}, nil))
+	assert.Contains(t, warned.String(), "not in the audit log")
 }

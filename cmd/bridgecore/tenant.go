@@ -276,7 +276,7 @@ func (c sessionRevokeCommand) Run(ctx context.Context, w world) error {
 	if err != nil {
 		return err
 	}
-	if err := newAuth(s, conf).EndSession(ctx, one.ID); err != nil {
+	if err := newAuth(s, conf, nil).EndSession(ctx, one.ID); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(w.stdout, "ended the session of %q\n", one.User.Username)

@@ -156,6 +156,18 @@ type Config struct {
 	AccessLifetime  time.Duration    // of access tokens; 0 for 30 minutes
 	RefreshLifetime time.Duration    // of refresh tokens; 0 for 7 days
 	Now             func() time.Time // nil for time.Now
+	// Budgets count failed logins for several servers together. While they can't,
+	// and where there are none, this process counts its own alone.
+	Budgets Budgets
+}
+
+// Budgets is what auth needs to count together with other servers; see
+// [limit.Shared].
+type Budgets interface {
+	// Spend takes one use of each budget, or of none where one of them is spent,
+	// and returns how long to wait then; giveBack undoes it. ok false means that
+	// nothing was counted.
+	Spend(ctx context.Context, claims ...limit.Claim) (giveBack func(context.Context), wait time.Duration, ok bool)
 }
 
 // Auth checks credentials and tokens. It is safe for concurrent use.
@@ -202,7 +214,7 @@ func New(users Users, c Config) *Auth {
 		users:     users,
 		passwords: NewPasswords(),
 		tokens:    newTokens(c.Key, c.AccessLifetime, c.RefreshLifetime, c.Now),
-		throttle:  newThrottle(c.Now),
+		throttle:  newThrottle(c.Now, c.Budgets, []byte(c.Key.Reveal())),
 		now:       c.Now,
 		verified:  otter.Must(&otter.Options[string, *verifiedToken]{MaximumSize: 20_000}),
 	}
@@ -216,7 +228,7 @@ func (a *Auth) Login(ctx context.Context, username, password string, from Client
 	if len(username) > 255 {
 		username = "" // nobody's
 	}
-	success, err := a.throttle.attempt(username, from.Address)
+	success, err := a.throttle.attempt(ctx, username, from.Address)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -245,7 +257,7 @@ func (a *Auth) Login(ctx context.Context, username, password string, from Client
 // Confirm checks the password of somebody who has logged in. It fails as Login
 // does, and counts as one.
 func (a *Auth) Confirm(ctx context.Context, user *store.User, password string, from Client) error {
-	success, err := a.throttle.attempt(user.Username, from.Address)
+	success, err := a.throttle.attempt(ctx, user.Username, from.Address)
 	if err != nil {
 		return err
 	}

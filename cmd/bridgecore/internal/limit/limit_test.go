@@ -94,9 +94,13 @@ func redisURL(t *testing.T) string {
 	return "redis://" + miniredis.RunT(t).Addr()
 }
 
+// patience is that of tests with a Redis which is there, on a machine that may be
+// busy with others.
+const patience = 30 * time.Second
+
 func shared(t *testing.T, url, prefix string) *limit.Shared {
 	t.Helper()
-	s, err := limit.NewShared(url, prefix, nil)
+	s, err := limit.NewShared(limit.Redis{URL: url, Prefix: prefix, Timeout: patience})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, s.Close()) })
 	return s
@@ -138,7 +142,7 @@ func TestRedisAwayLimitsInTheProcess(t *testing.T) {
 }
 
 func TestABadRedisURLIsNotShown(t *testing.T) {
-	_, err := limit.NewShared("http://user:hunter2@host", "", nil)
+	_, err := limit.NewShared(limit.Redis{URL: "http://user:hunter2@host"})
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), "hunter2")
 }
@@ -158,4 +162,67 @@ func TestRatesAreRead(t *testing.T) {
 	for _, bad := range []string{"read", "read=x", "read=-1", "reads=5", "=5"} {
 		assert.Error(t, r.UnmarshalText([]byte(bad)), bad)
 	}
+}
+
+func TestSeveralServersShareBudgets(t *testing.T) {
+	url, prefix := redisURL(t), uuid.NewString()+":"
+	servers := []*limit.Shared{shared(t, url, prefix), shared(t, url, prefix), shared(t, url, prefix)}
+	// None comes back while the test runs.
+	narrow := limit.Claim{Key: "user", Budget: limit.Budget{Burst: 6, Every: time.Hour}}
+	wide := limit.Claim{Key: "address", Budget: limit.Budget{Burst: 8, Every: time.Hour}}
+	var mu sync.Mutex
+	var backs []func(context.Context)
+	try := func(i int, claims ...limit.Claim) time.Duration {
+		back, wait, ok := servers[i%3].Spend(t.Context(), claims...)
+		assert.True(t, ok)
+		if wait == 0 {
+			mu.Lock()
+			defer mu.Unlock()
+			backs = append(backs, back)
+		}
+		return wait
+	}
+	var wg sync.WaitGroup
+	for i := range 30 {
+		wg.Go(func() {
+			if wait := try(i, narrow, wide); wait > 0 {
+				assert.LessOrEqual(t, wait, time.Hour)
+			}
+		})
+	}
+	wg.Wait()
+	require.Len(t, backs, 6)
+	assert.Zero(t, try(0, wide), "the refused took nothing of the wide one")
+	assert.Zero(t, try(1, wide))
+	assert.Positive(t, try(2, wide))
+
+	for _, back := range backs {
+		back(t.Context())
+	}
+	backs = nil
+	for i := range 10 {
+		try(i, narrow)
+	}
+	assert.Len(t, backs, 6, "all that was given back")
+	// To give back what was not taken makes no more of it.
+	for _, back := range append(backs, backs...) {
+		back(t.Context())
+	}
+	backs = nil
+	for i := range 10 {
+		try(i, narrow)
+	}
+	assert.Len(t, backs, 6)
+}
+
+func TestBudgetsWithoutRedis(t *testing.T) {
+	mini := miniredis.RunT(t)
+	s := shared(t, "redis://"+mini.Addr(), "")
+	claim := limit.Claim{Key: "k", Budget: limit.Budget{Burst: 1, Every: time.Hour}}
+	back, _, ok := s.Spend(t.Context(), claim)
+	require.True(t, ok)
+	mini.Close()
+	_, _, ok = s.Spend(t.Context(), claim)
+	assert.False(t, ok, "nobody knows")
+	back(t.Context()) // nobody to give it to
 }

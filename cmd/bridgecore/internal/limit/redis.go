@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -14,11 +15,20 @@ import (
 // Redis is away it counts in this process: nobody is refused for that, and
 // nobody is let through without limit.
 type Shared struct {
-	client *redis.Client
-	prefix string
-	local  *Local
-	log    *slog.Logger
-	away   atomic.Int64 // Unix ns until which Redis is left alone
+	client  *redis.Client
+	prefix  string
+	timeout time.Duration
+	local   *Local
+	log     *slog.Logger
+	away    atomic.Int64 // Unix ns until which Redis is left alone
+}
+
+// Redis is where a Shared counts. URL is required.
+type Redis struct {
+	URL     string
+	Prefix  string        // goes before every key
+	Timeout time.Duration // of one answer, after which Redis counts as away; 0 is 100 ms
+	Log     *slog.Logger  // nil for slog.Default
 }
 
 // How long Redis may take, and how long it is left alone after it failed.
@@ -47,21 +57,21 @@ redis.call('SET', KEYS[1], string.format('%.0f', after), 'PX', math.ceil((after 
 return {1, string.format('%.0f', after - now)}
 `)
 
-// NewShared returns a limiter in the Redis of the URL; prefix goes before
-// every key. It does not connect.
-func NewShared(url, prefix string, log *slog.Logger) (*Shared, error) {
-	opt, err := redis.ParseURL(url)
+// NewShared returns a limiter in Redis. It does not connect.
+func NewShared(r Redis) (*Shared, error) {
+	opt, err := redis.ParseURL(r.URL)
 	if err != nil {
 		return nil, errors.New("the Redis URL can't be read; it must look like redis://user:password@host:6379/0")
 	}
-	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = redisTimeout, redisTimeout, redisTimeout, redisTimeout
+	r.Timeout = cmp.Or(r.Timeout, redisTimeout)
+	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = r.Timeout, r.Timeout, r.Timeout, r.Timeout
 	opt.ContextTimeoutEnabled = true
 	opt.MaxRetries, opt.DialerRetries = -1, 1
 	opt.DisableIdentity = true
-	if log == nil {
-		log = slog.Default()
+	if r.Log == nil {
+		r.Log = slog.Default()
 	}
-	return &Shared{client: redis.NewClient(opt), prefix: prefix, local: NewLocal(nil), log: log}, nil
+	return &Shared{client: redis.NewClient(opt), prefix: r.Prefix, timeout: r.Timeout, local: NewLocal(nil), log: r.Log}, nil
 }
 
 // Take implements Limiter.
@@ -69,23 +79,29 @@ func (s *Shared) Take(ctx context.Context, key string, perMinute int) Result {
 	if perMinute <= 0 {
 		return unlimited
 	}
-	now := time.Now().UnixNano()
-	if now < s.away.Load() {
+	if s.isAway() {
 		return s.local.Take(ctx, key, perMinute)
 	}
-	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	v, err := take.Run(ctx, s.client, []string{s.prefix + key}, perMinute).Slice()
 	allowed, micros, ok := readTake(v)
 	if err != nil || !ok {
 		if !errors.Is(err, context.Canceled) {
-			s.away.Store(now + int64(redisPause))
-			s.log.Warn("rate limits are counted in this process: their Redis does not answer", "error", err)
+			s.leave(err)
 		}
 		return s.local.Take(ctx, key, perMinute)
 	}
 	each := float64(time.Minute/time.Microsecond) / float64(perMinute)
 	return resultOf(allowed, perMinute, float64(perMinute)-float64(micros)/each)
+}
+
+func (s *Shared) isAway() bool { return time.Now().UnixNano() < s.away.Load() }
+
+// leave leaves Redis alone for a while, since it does not answer.
+func (s *Shared) leave(err error) {
+	s.away.Store(time.Now().Add(redisPause).UnixNano())
+	s.log.Warn("requests and failed logins are counted in this process: the Redis for limits does not answer", "error", err)
 }
 
 func readTake(v []any) (allowed bool, micros int64, ok bool) {
@@ -97,13 +113,18 @@ func readTake(v []any) (allowed bool, micros int64, ok bool) {
 	if !isInt || !isText {
 		return false, 0, false
 	}
+	micros, ok = readMicros(text)
+	return flag == 1 && ok, micros, ok
+}
+
+func readMicros(text string) (micros int64, ok bool) {
 	for _, c := range []byte(text) {
 		if c < '0' || c > '9' {
-			return false, 0, false
+			return 0, false
 		}
 		micros = micros*10 + int64(c-'0')
 	}
-	return flag == 1, micros, true
+	return micros, text != ""
 }
 
 // Close closes the connections.

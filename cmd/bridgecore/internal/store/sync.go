@@ -242,27 +242,33 @@ func (l *syncLinks) Lease(ctx context.Context, model, holder string, d time.Dura
 	if err != nil {
 		return err
 	}
-	q := l.store.db.NewUpdate().Model((*syncState)(nil)).Where(where, args...)
+	update := func() *bun.UpdateQuery {
+		return l.store.db.NewUpdate().Model((*syncState)(nil)).Where(where, args...)
+	}
 	if d <= 0 {
-		_, err := q.Set("holder = ''").Where("holder = ?", holder).Exec(ctx)
+		_, err := update().Set("holder = ''").Where("holder = ?", holder).Exec(ctx)
 		return err
 	}
 	if _, err := l.store.db.NewInsert().Model(l.state(model)).On("CONFLICT (source_ref, target_ref, words, model) DO NOTHING").Exec(ctx); err != nil {
 		return err
 	}
 	ended := l.store.db.NewSelect().Model((*Operation)(nil)).Column("id").Where("state IN (?, ?, ?)", Succeeded, Failed, Cancelled)
-	res, err := q.Set("holder = ?", holder).Set("lease_until = ?", at.Add(d)).
-		Where("holder IN ('', ?) OR lease_until < ? OR holder IN (?)", holder, at, ended).Exec(ctx)
-	if err = lost(res, err); errors.Is(err, ErrLeaseLost) {
-		return l.busy(ctx, model)
+	for {
+		res, err := update().Set("holder = ?", holder).Set("lease_until = ?", at.Add(d)).
+			Where("holder IN ('', ?) OR lease_until < ? OR holder IN (?)", holder, at, ended).Exec(ctx)
+		if err = lost(res, err); !errors.Is(err, ErrLeaseLost) {
+			return err
+		}
+		if err := l.busy(ctx, model); err != nil {
+			return err
+		}
 	}
-	return err
 }
 
 // OperationHolder is what an operation's id follows in the name of who has a pair.
 const OperationHolder = "operation "
 
-// busy says who has the pair.
+// busy says who has the pair; nil is nobody any more.
 func (l *syncLinks) busy(ctx context.Context, model string) error {
 	var row syncState
 	where, args := l.where(model)
@@ -270,6 +276,9 @@ func (l *syncLinks) busy(ctx context.Context, model string) error {
 		return err
 	}
 	by := row.Holder
+	if by == "" {
+		return nil
+	}
 	if uuid.Validate(by) == nil {
 		by = OperationHolder + by
 	}
