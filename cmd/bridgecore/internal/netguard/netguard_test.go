@@ -51,9 +51,32 @@ func TestAllows(t *testing.T) {
 		"2002:7f00:1::":      {false, true, false},
 		"2002:0a02:0203::1":  {false, true, false},
 		"198.18.0.1":         {false, false, false},
+		"0.1.2.3":            {false, false, false},
+		"192.0.0.8":          {false, false, false},
+		"192.0.2.1":          {false, false, false},
+		"192.88.99.1":        {false, false, false},
+		"198.51.100.1":       {false, false, false},
+		"203.0.113.1":        {false, false, false},
+		"250.1.2.3":          {false, false, false},
+		"::7f00:1":           {false, false, false}, // IPv4-compatible
+		"64:ff9b:1::a00:1":   {false, false, false},
+		"100::1":             {false, false, false},
+		"2001:0:a00:1::1":    {false, false, false}, // Teredo
+		"2001:db8::1":        {false, false, false},
+		"2001:db8::1%eth0":   {false, false, false}, // a zone is no way around
+		"2001:200::1":        {true, true, true},
+		"3fff::1":            {false, false, false},
+		"fec0::1":            {false, false, false},
 	} {
 		a := netip.MustParseAddr(addr)
 		assert.Equal(t, want, [3]bool{production.Allows(a), development.Allows(a), opened.Allows(a)}, addr)
+	}
+}
+
+// Nothing but TCP is dialled.
+func TestOnlyTCPIsDialled(t *testing.T) {
+	for network, ok := range map[string]bool{"tcp4": true, "tcp6": true, "udp4": false, "udp6": false, "unix": false, "ip4:icmp": false} {
+		assert.Equal(t, ok, netguard.Guard{}.Control(network, "8.8.8.8:443", nil) == nil, network)
 	}
 }
 
