@@ -557,3 +557,21 @@ func TestGuessesFromManyAddressesAreThrottled(t *testing.T) {
 		assert.Equal(t, 5, limited, "others are not kept out")
 	}
 }
+
+// Work in a user's name is refused where a request would be.
+func TestOfWhoMayNotCall(t *testing.T) {
+	for name, tc := range map[string]struct {
+		active bool
+		status store.TenantStatus
+		want   error
+	}{
+		"in order":    {true, store.Active, nil},
+		"deactivated": {false, store.Active, auth.ErrTokenRevoked},
+		"suspended":   {true, store.Suspended, auth.ErrTenantSuspended},
+		"deleted":     {true, store.Deleted, auth.ErrTenantDeleted},
+	} {
+		a := auth.New(nil, auth.Config{Key: vault.NewSecret(key)})
+		_, err := a.Of(&store.User{ID: 1, Role: store.Plain, IsActive: tc.active, Tenant: &store.Tenant{Status: tc.status}})
+		assert.ErrorIs(t, err, tc.want, name)
+	}
+}
