@@ -99,7 +99,7 @@ func (w *world) rests(t *testing.T, p recordsync.Pair) {
 // A creation that broke off is found, or made, once: whatever else is there by
 // then. Records that were there before are none of ours, however alike.
 func TestACreationThatBrokeOff(t *testing.T) {
-	ours := adapter.Record{"name": "n", "email": "e"}
+	ours := adapter.Record{"name": "n", "email": "e", "active": true}
 	for _, c := range []struct {
 		name      string
 		fate      func(meanwhile func()) fate
@@ -118,6 +118,7 @@ func TestACreationThatBrokeOff(t *testing.T) {
 		{name: "somebody made another before ours", fate: func(f func()) fate { return after(f, died(true)) }, meanwhile: adapter.Record{"name": "m", "email": "m"}, made: 1},
 		{name: "somebody made a namesake before ours", fate: func(f func()) fate { return after(f, died(true)) }, meanwhile: adapter.Record{"name": "n", "email": "m"}, made: 1},
 		{name: "somebody made a namesake, ours not", fate: func(func()) fate { return died(false) }, later: adapter.Record{"name": "n", "email": "m"}, doubtful: 1, made: 1},
+		{name: "somebody made one that is not active, ours not", fate: func(func()) fate { return died(false) }, later: adapter.Record{"name": "n", "email": "e", "active": false}, doubtful: 1, made: 1},
 		{name: "somebody changed ours", fate: func(func()) fate { return died(true) }, edit: adapter.Record{"email": "changed"}, doubtful: 1, made: 1},
 		{name: "somebody changed ours and made a namesake", fate: func(f func()) fate { return after(f, died(true)) }, meanwhile: adapter.Record{"name": "n", "email": "m"}, edit: adapter.Record{"email": "changed"}, doubtful: 2, made: 1},
 	} {
@@ -199,14 +200,17 @@ func (j *journal) fares(fates ...fate) {
 // Of two records alike of which one was made, one is found and the other made.
 func TestTwinsThatBrokeOff(t *testing.T) {
 	for _, kind := range []string{"memory", "odoo"} {
-		for made := range 2 {
-			t.Run(fmt.Sprint(kind, made), func(t *testing.T) {
+		for at, fates := range [][]fate{
+			{answered(true, errLost), answered(false, errLost)}, {answered(false, errLost), answered(true, errLost)},
+			{done, answered(false, errLost)}, {answered(false, errLost), done},
+		} {
+			t.Run(fmt.Sprint(kind, at), func(t *testing.T) {
 				w := newWorld()
 				w.kind = kind
 				for range 2 {
 					w.sides[0].must(t, adapter.Record{"name": "n", "amount": 1})
 				}
-				w.sides[1].fares(answered(made == 0, errLost), answered(made == 1, errLost))
+				w.sides[1].fares(fates...)
 				p := w.pair(t)
 				sums, outcomes := run(t, p)
 				assert.Equal(t, 2, sums.Created, "%v", outcomes)
@@ -396,7 +400,7 @@ func TestARetriedCreationThatWasNotTaken(t *testing.T) {
 // A creation that broke off twice, and is doubtful, waits for a choice: neither
 // that it waited for others nor that it was refused earlier has it made.
 func TestADoubtfulCreationWaits(t *testing.T) {
-	for _, first := range []error{errLost, errNo} {
+	for _, first := range []*adapter.Error{errLost, errNo} {
 		t.Run(first.Error(), func(t *testing.T) {
 			w := newWorld()
 			a, b := w.sides[0], w.sides[1]
@@ -407,12 +411,19 @@ func TestADoubtfulCreationWaits(t *testing.T) {
 			}
 			b.fares(answered(false, first), altered)
 			p := w.pair(t)
+			p.Bidirectional = true
+			p.Retry = first.Code == adapter.InvalidArgument
 			_, _ = run(t, p)
+			_, _ = w.again(t, p)
+			p.Retry = false
+			sums, outcomes := w.again(t, p)
+			assert.Zero(t, sums.Conflicts, "it was told: %v", outcomes)
 			p.Retry = true
 			for range 2 {
 				_, _ = w.again(t, p)
 			}
 			assert.Len(t, b.table(t), 1)
+			assert.Len(t, a.table(t), 1, "nor is it taken for the target's own")
 			assert.Len(t, w.all(t, recordsync.WantConflicts), 1)
 		})
 	}

@@ -199,9 +199,6 @@ func (s *Session) resolve(ctx context.Context, from Side, model string, ids []ad
 
 // delivered finds records that both Odoo systems know by the same external id.
 func (s *Session) delivered(ctx context.Context, from Side, model string, ids []adapter.ID) error {
-	if len(ids) == 0 {
-		return nil
-	}
 	const data = "ir.model.data"
 	values := make([]any, len(ids))
 	for i, id := range ids {

@@ -299,7 +299,11 @@ func TestChainsInOnePage(t *testing.T) {
 	p := w.pair(t)
 	p.Fields = append([]string{"kind_id"}, all...)
 	for i := range 3 {
-		a.must(t, adapter.Record{"name": fmt.Sprint("flat ", i), "amount": 1, "kind_id": kind.Value()})
+		values := adapter.Record{"name": fmt.Sprint("flat ", i), "amount": 1}
+		if i == 0 {
+			values["kind_id"] = kind.Value() // which another of these has as its id too
+		}
+		a.must(t, values)
 	}
 	_, _ = run(t, p)
 	assert.Equal(t, 1, b.creates)
@@ -353,4 +357,103 @@ func TestAChangeBesideAConflict(t *testing.T) {
 	assert.Equal(t, recordsync.Conflicts, outcomes[0].Action)
 	assert.Equal(t, 1, sums.Conflicts)
 	assert.Equal(t, "e", b.table(t)[b.made[0]].String("email"))
+}
+
+// A change that waited, and broke off, is made by the next run: no change tells of
+// it any more.
+func TestAWaitingChangeThatBrokeOff(t *testing.T) {
+	for _, answer := range []error{errLost, errBusy} {
+		t.Run(answer.Error(), func(t *testing.T) {
+			w := newWorld()
+			a, b := w.sides[0], w.sides[1]
+			child := a.must(t, adapter.Record{"name": "child"})
+			parent := a.must(t, adapter.Record{"name": "parent"})
+			require.NoError(t, a.change(t.Context(), child, adapter.Record{"parent_id": parent.Value()}))
+			a.log = a.log[:2] // the child is seen first
+			p := w.pair(t)
+			p.Page = 1
+			b.fares(done, done, answered(false, answer))
+			_, err := p.Run(t.Context(), nil)
+			require.ErrorIs(t, err, answer)
+			sums, outcomes := w.again(t, p)
+			assert.Equal(t, 1, sums.Updated, "%v", outcomes)
+			w.equal(t, related...)
+			w.rests(t, p)
+		})
+	}
+}
+
+// A record that is refused for want of one that waits is tried again once that is
+// there.
+func TestARefusalForWantOfAnother(t *testing.T) {
+	w := newWorld()
+	a, b := w.sides[0], w.sides[1]
+	kind := a.named(t, adapter.Record{"name": "k"})
+	there := b.named(t, adapter.Record{"name": "k"})
+	a.must(t, adapter.Record{"name": "n", "kind_id": kind.Value()})
+	b.refuse = func(values adapter.Record) error {
+		if adapter.IsEmpty(values["kind_id"]) {
+			return errNo
+		}
+		return nil
+	}
+	p := w.pair(t)
+	p.Fields, p.Along = []string{"name", "kind_id"}, []string{"kind"}
+	sums, outcomes := run(t, p)
+	assert.Equal(t, 1, sums.Errors, "%v", outcomes)
+	require.NoError(t, w.links.Save(t.Context(), "kind", []*recordsync.Link{{Model: "kind", IDs: [2]adapter.ID{kind, there}}}, nil))
+	sums, outcomes = run(t, p)
+	assert.Equal(t, 1, sums.Created, "%v", outcomes)
+	w.rests(t, p)
+}
+
+// A change that is refused for the record that it leads to is tried again with
+// another one, however many runs are between.
+func TestARefusalForTheRecordReferredTo(t *testing.T) {
+	w := newWorld()
+	a, b := w.sides[0], w.sides[1]
+	parent, child := a.must(t, adapter.Record{"name": "parent"}), a.must(t, adapter.Record{"name": "child"})
+	p := w.pair(t)
+	_, _ = run(t, p)
+	tries := 0
+	b.refuse = func(values adapter.Record) error {
+		if values["parent_id"] == b.made[0].Value() {
+			tries++
+			return errNo
+		}
+		return nil
+	}
+	require.NoError(t, a.change(t.Context(), child, adapter.Record{"parent_id": parent.Value()}))
+	for range 3 {
+		_, _ = run(t, p)
+	}
+	assert.Equal(t, 1, tries, "the same is not tried again")
+	require.NoError(t, b.remove(t.Context(), b.made[0]))
+	require.NoError(t, a.change(t.Context(), parent, adapter.Record{"email": "e"}))
+	sums, outcomes := run(t, p)
+	assert.Equal(t, 1, sums.Updated, "%v", outcomes)
+	w.equal(t, related...)
+	w.rests(t, p)
+}
+
+// What the target's records refer to is not looked for where nothing of theirs is
+// carried over.
+func TestRelationsOfTheTargetOneWay(t *testing.T) {
+	w := newWorld()
+	a, b := w.sides[0], w.sides[1]
+	kind := b.named(t, adapter.Record{"name": "k"})
+	a.must(t, adapter.Record{"name": "n", "amount": 1})
+	b.must(t, adapter.Record{"name": "n", "kind_id": kind.Value()})
+	for _, j := range w.sides {
+		j.unread = func(model string) error {
+			if model == "kind" {
+				return errDead
+			}
+			return nil
+		}
+	}
+	p := w.pair(t)
+	p.Fields, p.Match = []string{"name", "amount", "kind_id"}, []string{"name"}
+	sums, outcomes := run(t, p)
+	assert.Equal(t, 1, sums.Updated, "%v", outcomes)
 }

@@ -175,14 +175,17 @@ func (s *Session) still(it *item, values adapter.Record) {
 	it.say(Skipped, "refused earlier, and not changed since: %s", it.link.Refusal.Reason)
 	it.out.Side, it.out.Code = it.link.Refusal.Side, it.link.Refusal.Code
 	it.silent = s.phase == PhaseLook || s.phase == PhaseLate
-	if late := s.refers(values); late != it.link.Late {
+	if late := s.waits(it, values); late != it.link.Late {
 		it.link.Late, it.dirty = late, true
 	}
 }
 
-// refers reports whether values lead to other records that are synchronised:
-// what is refused for them may be taken when they were seen to.
-func (s *Session) refers(values adapter.Record) bool {
+// waits reports whether what was refused may be another when others were seen to:
+// values lack some that wait, or lead to records that are synchronised.
+func (s *Session) waits(it *item, values adapter.Record) bool {
+	if len(it.out.Waiting) > 0 {
+		return true
+	}
 	for name, v := range values {
 		if s.sides[Target].schema.Fields[name].Relation == s.Model && !adapter.IsEmpty(v) {
 			return true
@@ -194,7 +197,7 @@ func (s *Session) refers(values adapter.Record) bool {
 // refuse notes that a side did not take what was written.
 func (s *Session) refuse(it *item, side Side, values adapter.Record, err error) {
 	it.link.Refusal, it.dirty = &Refusal{Side: side, Code: adapter.CodeOf(err), Reason: message(err), Digest: digest(values)}, true
-	it.link.Late = it.link.Late || s.refers(values)
+	it.link.Late = s.waits(it, values)
 	it.out.Changes = nil
 	it.say(Refused, "%s", message(err))
 	it.out.Side, it.out.Code = side, adapter.CodeOf(err)
