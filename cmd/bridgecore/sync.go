@@ -548,6 +548,17 @@ func leftOut(w io.Writer, records []recordsync.Outcome) {
 	}
 }
 
+// asked are the conflicts that a dry run found and that don't wait already.
+func (m *modelAccount) asked() (n int) {
+	for i := range m.Records {
+		o := &m.Records[i]
+		if o.Action == recordsync.Conflicts && !slices.ContainsFunc(m.Open, func(l *recordsync.Link) bool { return l.ID == o.Link }) {
+			n++
+		}
+	}
+	return n
+}
+
 // outcome turns the end into the status of the program.
 func (c syncCommand) outcome(ctx context.Context, account *syncAccount, err error) error {
 	switch {
@@ -565,7 +576,7 @@ func (c syncCommand) outcome(ctx context.Context, account *syncAccount, err erro
 	for _, m := range account.Models {
 		refused, open = refused+len(m.Refused), open+len(m.Open)
 		if c.DryRun {
-			open += m.Conflicts
+			open += m.asked()
 		}
 	}
 	if refused+open > 0 {
