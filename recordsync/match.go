@@ -219,6 +219,12 @@ func (s *Session) revisit(ctx context.Context, at *Progress) ([]Outcome, error) 
 	if err == nil {
 		at.After = links[len(links)-1].ID
 	}
+	if s.DryRun {
+		for i := range outcomes {
+			at.looked(Source, outcomes[i].Source)
+			at.looked(Target, outcomes[i].Target)
+		}
+	}
 	return outcomes, err
 }
 
@@ -256,7 +262,7 @@ func (s *Session) chosen(ctx context.Context, it *item, claimed map[adapter.ID]*
 		return nil
 	}
 	claimed[id] = other
-	if other != nil {
+	if other != nil && !s.DryRun {
 		other.Dropped = true
 		if err := s.Links.Save(ctx, s.Model, []*Link{other}, nil); err != nil {
 			return err

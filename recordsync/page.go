@@ -373,12 +373,12 @@ func (s *Session) bury(ctx context.Context, it *item, gone Side) error {
 		action = Archived
 	}
 	it.out.Side = living
-	if s.DryRun {
-		it.out.Action = action
-		return nil
-	}
 	if l.Refusal != nil && l.Refusal.Digest == string(action) && !s.Retry {
 		it.say(Skipped, "refused earlier: %s", l.Refusal.Reason)
+		return nil
+	}
+	if s.DryRun {
+		it.out.Action = action
 		return nil
 	}
 	sys, ids := s.sides[living].system, []adapter.ID{l.IDs[living]}

@@ -351,6 +351,85 @@ func TestDryRunInBothDirections(t *testing.T) {
 	same(1)
 }
 
+// A dry run tells of what earlier runs left as a run does: what was refused, what
+// waits for another record, and what somebody has decided.
+func TestDryRunOfWhatIsLeft(t *testing.T) {
+	w := newWorld()
+	a, b := w.sides[0], w.sides[1]
+	ctx := t.Context()
+	parent := a.must(t, adapter.Record{"name": "parent", "amount": 1})
+	child := a.must(t, adapter.Record{"name": "child", "amount": 2, "parent_id": parent})
+	both := a.must(t, adapter.Record{"name": "both", "amount": 4})
+	strict := true
+	b.refuse = func(values adapter.Record) error {
+		if n, _ := strconv.Atoi(fmt.Sprint(values["amount"])); strict && n%2 == 1 {
+			return &adapter.Error{Code: adapter.InvalidArgument, Field: "amount", Message: "amounts must be even"}
+		}
+		return nil
+	}
+	p := w.pair(t)
+	p.Bidirectional, p.Policy = true, recordsync.Manual
+	sums, outcomes := run(t, p)
+	require.Equal(t, []int{2, 1}, []int{sums.Created, sums.Errors}, "%v", outcomes)
+	told := func(outcomes []recordsync.Outcome) map[adapter.ID]string {
+		said := map[adapter.ID]string{}
+		for _, o := range recordsync.Settled(outcomes) {
+			if o.Action != recordsync.Unchanged || len(o.Waiting) > 0 {
+				said[o.Source] = fmt.Sprint(o.Action, " ", o.Waiting, " ", o.Code)
+			}
+		}
+		return said
+	}
+	same := func(want map[adapter.ID]string) {
+		t.Helper()
+		p.DryRun = true
+		_, would := run(t, p)
+		p.DryRun = false
+		seen := map[adapter.ID]int{}
+		for _, o := range would {
+			seen[o.Source]++
+			assert.Equal(t, 1, seen[o.Source], "%v is told once: %v", o.Source, would)
+		}
+		assert.Equal(t, want, told(would), "%v", would)
+		_, did := run(t, p)
+		assert.Equal(t, want, told(did), "%v", did)
+	}
+	waits := "deferred [parent_id] "
+	same(map[adapter.ID]string{child: waits})
+	require.NoError(t, a.change(ctx, parent, adapter.Record{"ext": "elsewhere"}))
+	a.forget = len(a.log) // all are seen again
+	same(map[adapter.ID]string{parent: "skipped [] invalid_argument", child: waits})
+
+	links, err := w.links.Find(ctx, model, recordsync.Source, []adapter.ID{both})
+	require.NoError(t, err)
+	require.NoError(t, a.change(ctx, both, adapter.Record{"name": "source"}))
+	require.NoError(t, b.change(ctx, links[0].IDs[1], adapter.Record{"name": "target"}))
+	same(map[adapter.ID]string{child: waits, both: "conflict [] "})
+	same(map[adapter.ID]string{child: waits})
+	_, err = recordsync.Resolve(ctx, w.links, model, links[0].ID, "target")
+	require.NoError(t, err)
+	same(map[adapter.ID]string{child: waits, both: "updated [] "})
+	assert.Equal(t, "target", a.table(t)[both]["name"])
+
+	// What was refused and what somebody decided is in the changes too.
+	require.NoError(t, a.change(ctx, both, adapter.Record{"name": "source 2"}))
+	require.NoError(t, b.change(ctx, links[0].IDs[1], adapter.Record{"name": "target 2"}))
+	same(map[adapter.ID]string{child: waits, both: "conflict [] "})
+	_, err = recordsync.Resolve(ctx, w.links, model, links[0].ID, "source")
+	require.NoError(t, err)
+	require.NoError(t, a.change(ctx, both, adapter.Record{"amount": 6}))
+	same(map[adapter.ID]string{child: waits, both: "updated [] "})
+
+	p.Retry = true
+	p.DryRun = true
+	_, would := run(t, p)
+	assert.Equal(t, "created [] ", told(would)[parent])
+	p.DryRun, strict = false, false
+	_, did := run(t, p)
+	assert.Equal(t, "created [] ", told(did)[parent])
+	w.equal(t, all...)
+}
+
 // A step that takes longer than the lease keeps the pair.
 func TestALongStepKeepsThePair(t *testing.T) {
 	w := newWorld()

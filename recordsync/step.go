@@ -45,6 +45,15 @@ type Progress struct {
 	// Told are the source's records that a dry run in both directions has told of
 	// with what both sides changed: the target's changes tell nothing new of them.
 	Told []adapter.ID `json:"told,omitempty"`
+	// Looked are the records, by side, that a dry run has told of since somebody
+	// chose or they waited in the last run.
+	Looked [2][]adapter.ID `json:"looked,omitzero"`
+}
+
+func (p *Progress) looked(side Side, id adapter.ID) {
+	if !id.IsZero() {
+		p.Looked[side] = append(p.Looked[side], id)
+	}
 }
 
 func (p *Progress) next() {
@@ -117,7 +126,9 @@ func (s *Session) do(ctx context.Context, at *Progress) ([]Outcome, error) {
 	switch at.Phase {
 	case PhaseSettle, PhaseBefore, PhaseAgain:
 		return s.skipDry(at, func() ([]Outcome, error) { return s.settle(ctx, at) })
-	case PhaseLook, PhaseLate:
+	case PhaseLook:
+		return s.revisit(ctx, at)
+	case PhaseLate:
 		return s.skipDry(at, func() ([]Outcome, error) { return s.revisit(ctx, at) })
 	case PhaseSource:
 		return s.follow(ctx, Source, at)
@@ -172,7 +183,9 @@ func (s *Session) follow(ctx context.Context, from Side, at *Progress) ([]Outcom
 	}
 	seen := at.Seen
 	if s.DryRun {
-		page.Changes = slices.DeleteFunc(page.Changes, func(c adapter.Change) bool { return slices.Contains(seen, c.ID) })
+		page.Changes = slices.DeleteFunc(page.Changes, func(c adapter.Change) bool {
+			return slices.Contains(seen, c.ID) || slices.Contains(at.Looked[from], c.ID)
+		})
 		for _, c := range page.Changes {
 			seen = append(seen, c.ID)
 		}

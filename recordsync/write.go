@@ -81,12 +81,12 @@ func (s *Session) create(ctx context.Context, from Side, items []*item) error {
 	for _, it := range items {
 		values := s.values(it)
 		it.out.Side = to.at
-		if s.DryRun {
-			it.out.Action = Created
-			continue
-		}
 		if r := it.link.Refusal; r != nil && r.Digest == digest(values) && !s.Retry && it.link.Choice == "" {
 			s.still(it, values)
+			continue
+		}
+		if s.DryRun {
+			it.out.Action = Created
 			continue
 		}
 		it.link.Intent = &Intent{Side: to.at, Values: values}
@@ -305,6 +305,10 @@ func (s *Session) update(ctx context.Context, to Side, items []*item) error {
 		if len(values) == 0 || it.out.Action == Refused || it.out.Action == Skipped || it.out.Action == Deferred {
 			continue
 		}
+		if r := it.link.Refusal; r != nil && r.Digest == digest(values) && !s.Retry && it.link.Choice == "" {
+			s.still(it, values)
+			continue
+		}
 		if s.DryRun {
 			if it.out.Action == Unchanged {
 				it.out.Action, it.out.Side = Updated, to
@@ -312,10 +316,6 @@ func (s *Session) update(ctx context.Context, to Side, items []*item) error {
 			if it.out.Conflict != nil {
 				it.out.Action = Conflicts
 			}
-			continue
-		}
-		if r := it.link.Refusal; r != nil && r.Digest == digest(values) && !s.Retry && it.link.Choice == "" {
-			s.still(it, values)
 			continue
 		}
 		fields := make([]string, 0, len(values))

@@ -24,8 +24,8 @@ func (r *run) lines(ctx context.Context, m *model) error {
 	}
 	m.lines = []*line{}
 	for _, field := range fields {
-		f, known := m.source.Fields[field]
-		if !known || f.Type != adapter.One2Many {
+		f := m.source.Fields[field]
+		if f.Type != adapter.One2Many {
 			if given {
 				return wrong("lines", "lines: %s of %s does not lead to lines", field, m.name)
 			}
@@ -35,8 +35,8 @@ func (r *run) lines(ctx context.Context, m *model) error {
 			continue // they are carried by themselves
 		}
 		to := m.becomes(field)
-		there, known := m.target.Fields[to]
-		if !known || there.Type != adapter.One2Many || there.Inverse == "" {
+		there := m.target.Fields[to]
+		if there.Inverse == "" {
 			r.report.Notes = append(r.report.Notes, fmt.Sprintf("%s of %s has no counterpart in %s: its lines are left out", field, m.name, r.to))
 			continue
 		}
@@ -73,11 +73,16 @@ func (r *run) lineCommands(ctx context.Context, m *model, l *line, it *item, i i
 	for _, x := range it.lines[i] {
 		x.values, _ = r.values(l.model, x, l.inverse, first)
 		was, ok := there[ref{l.to, x.target}]
-		if x.target.IsZero() || !ok {
+		if !x.target.IsZero() && !ok {
+			// Made again it could not get the external id that is there, and
+			// would be made by every run.
+			return nil, 0, unseen(r, l.model, x, "its line "+x.source.String())
+		}
+		if x.target.IsZero() {
 			if held := r.state.held(l.name, x.source, "id"); held != "" && held == digest(x.values, nil) {
 				continue
 			}
-			x.target, x.fresh = adapter.ID{}, true
+			x.fresh = true
 			added++
 			commands = append(commands, []any{0, 0, map[string]any(x.values)})
 			continue
@@ -128,7 +133,7 @@ func (r *run) newLines(ctx context.Context, m *model, it *item, was adapter.Reco
 		before := was.IDs(l.toField)
 		got := slices.DeleteFunc(records[0].IDs(l.toField), func(id adapter.ID) bool { return slices.Contains(before, id) })
 		slices.SortFunc(got, byNumber)
-		given := slices.DeleteFunc(slices.Clone(it.lines[i]), func(x *item) bool { return !x.target.IsZero() || !x.fresh })
+		given := slices.DeleteFunc(slices.Clone(it.lines[i]), func(x *item) bool { return !x.fresh })
 		var told *orphans
 		if len(got) != len(given) {
 			if told, err = r.readLines(ctx, l, got); err != nil {

@@ -133,6 +133,19 @@ func (m *matcher) find(ctx context.Context, refs map[ref]bool) error {
 	return nil
 }
 
+// part leaves each record of the target to one of those that it stands for, the
+// oldest. Others may refer to the same one for both; written into it, each would
+// undo the other.
+func (m *matcher) part(model string) {
+	oldest := map[adapter.ID]ref{}
+	for r, to := range m.known {
+		if was, ok := oldest[to]; r.model == model && (!ok || byNumber(r.id, was.id) < 0) {
+			oldest[to] = r
+		}
+	}
+	maps.DeleteFunc(m.known, func(r ref, to adapter.ID) bool { return r.model == model && oldest[to] != r })
+}
+
 // earlier finds what earlier runs wrote.
 func (m *matcher) earlier(ctx context.Context, wanted map[ref]bool) error {
 	byName := map[string]ref{}
@@ -206,14 +219,7 @@ func (m *matcher) byKeys(ctx context.Context, model string, ids []adapter.ID) er
 	if err != nil {
 		return hushed(err)
 	}
-	to, err := m.run.schema(ctx, model)
-	if err != nil {
-		return hushed(err)
-	}
 	for _, key := range naturalKeys(model) {
-		if slices.ContainsFunc(key, func(f string) bool { return !from.Has(f) || !to.Has(f) }) {
-			continue
-		}
 		if err := m.byKey(ctx, model, old, from, key, ids); err != nil {
 			return err
 		}
@@ -249,12 +255,9 @@ func (m *matcher) byKey(ctx context.Context, model, old string, from *adapter.Sc
 		for _, f := range key {
 			v := r[f]
 			if from.Fields[f].Type == adapter.Many2One {
-				id, ok := adapter.IDOf(v)
+				id, _ := adapter.IDOf(v)
 				if source {
 					id = m.known[ref{from.Fields[f].Relation, id}]
-				}
-				if !ok || id.IsZero() {
-					return ""
 				}
 				v = id.String()
 			}
@@ -263,8 +266,6 @@ func (m *matcher) byKey(ctx context.Context, model, old string, from *adapter.Sc
 			}
 			if s, isText := v.(string); isText {
 				v = strings.ToLower(strings.TrimSpace(s))
-			} else if from.Fields[f].Type == adapter.Float || from.Fields[f].Type == adapter.Monetary {
-				v = r.Float(f)
 			}
 			parts = append(parts, fmt.Sprint(v))
 		}
@@ -297,7 +298,7 @@ func (m *matcher) byKey(ctx context.Context, model, old string, from *adapter.Sc
 		}
 	}
 	for k, there := range found {
-		// Several that can't be told apart are no counterpart, on either side.
+		// Several that can't be told apart are no counterpart.
 		if len(there) == 1 {
 			for _, id := range wanted[k] {
 				m.known[ref{model, id}] = there[0]

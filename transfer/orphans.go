@@ -14,9 +14,6 @@ type orphans struct{ records []adapter.Record }
 
 // brokenOff looks for orphans of a model and of its lines.
 func (r *run) brokenOff(ctx context.Context, m *model) error {
-	if r.mode != writing {
-		return nil
-	}
 	var err error
 	if m.orphans, err = r.orphansOf(ctx, m); err != nil {
 		return err
@@ -82,7 +79,7 @@ func (m *model) comparable() []string {
 	var fields []string
 	for _, name := range slices.Sorted(maps.Keys(m.target.Fields)) {
 		f := m.target.Fields[name]
-		if _, is := kept(m.name, name); !is && f.Stored && writableField(f) && f.Type != adapter.Binary && !f.Type.Relational() || f.Type == adapter.Many2One && f.Stored {
+		if _, is := kept(m.name, name); !is && f.Stored && f.Type != adapter.Binary && !f.Type.Relational() || f.Type == adapter.Many2One && f.Stored {
 			fields = append(fields, name)
 		}
 	}
@@ -156,7 +153,7 @@ func (r *run) adoptLines(ctx context.Context, m *model, items []*item) error {
 func (o *orphans) within(inverse string, parent adapter.ID) *orphans {
 	out := &orphans{}
 	for _, rec := range o.records {
-		if id, ok := adapter.IDOf(rec[inverse]); ok && id == parent && !parent.IsZero() {
+		if id, ok := adapter.IDOf(rec[inverse]); ok && id == parent {
 			out.records = append(out.records, rec)
 		}
 	}

@@ -35,6 +35,7 @@ func (r *run) survey(ctx context.Context) error {
 				}
 				r.state.Along = append(r.state.Along, further...)
 				for _, name := range further {
+					r.matcher.part(r.byModel[name].to)
 					r.state.match(r.byModel[name].to, r.matcher.known)
 				}
 				again = true

@@ -32,7 +32,10 @@ type pair struct {
 	writes, breakAt int  // writes so far; which of them breaks, 0 for none
 	after           bool // it breaks after it took effect
 	dead            bool
-	along           bool // dependencies go along, in runs that keep their state
+	over            string            // the transport of the source; "" is JSON-RPC
+	along           bool              // dependencies go along, in runs that keep their state
+	asked           []string          // what the target was asked
+	then            func(call string) // what else happens in the target when a call that writes took effect; nil for nothing
 }
 
 var errKilled = errors.New("the process was killed")
@@ -51,12 +54,17 @@ func (b breaking) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	req.Body = io.NopCloser(bytes.NewReader(body))
+	b.p.asked = append(b.p.asked, string(body))
 	if !bytes.Contains(body, []byte(`"create"`)) && !bytes.Contains(body, []byte(`"write"`)) || bytes.Contains(body, []byte(`"check_access_rights"`)) {
 		return b.RoundTripper.RoundTrip(req)
 	}
 	b.p.writes++
 	if b.p.writes != b.p.breakAt {
-		return b.RoundTripper.RoundTrip(req)
+		answer, err := b.RoundTripper.RoundTrip(req)
+		if err == nil && b.p.then != nil {
+			b.p.then(string(body))
+		}
+		return answer, err
 	}
 	b.p.dead = true
 	if b.p.after {
@@ -77,15 +85,18 @@ func newPair(t *testing.T, from, to string) *pair {
 // connect is what a new process does.
 func (p *pair) connect(tb testing.TB) {
 	tb.Helper()
-	p.dead, p.writes, p.breakAt = false, 0, 0
+	p.dead, p.writes, p.breakAt, p.asked = false, 0, 0, nil
 	b, err := bridge.New(bridge.Config{
 		Source: bridge.Static(bridge.SystemConfig{Tenant: "t", ID: "old", Kind: "odoo"}, bridge.SystemConfig{Tenant: "t", ID: "new", Kind: "odoo"}),
 		Openers: map[string]bridge.Opener{"odoo": func(ctx context.Context, c bridge.SystemConfig) (adapter.Adapter, error) {
-			s, wrap := p.source, func(rt http.RoundTripper) http.RoundTripper { return rt }
+			s, over, wrap := p.source, p.over, func(rt http.RoundTripper) http.RoundTripper { return rt }
 			if c.ID == "new" {
-				s, wrap = p.target, func(rt http.RoundTripper) http.RoundTripper { return breaking{rt, p} }
+				s, over, wrap = p.target, odoo.TransportJSONRPC, func(rt http.RoundTripper) http.RoundTripper { return breaking{rt, p} }
 			}
-			client, err := odoo.Dial(ctx, odoo.Config{URL: s.URL, Database: s.Database, Username: s.Username, Password: s.Password, Transport: odoo.TransportJSONRPC, WrapTransport: wrap})
+			if over == "" {
+				over = odoo.TransportJSONRPC
+			}
+			client, err := odoo.Dial(ctx, odoo.Config{URL: s.URL, Database: s.Database, Username: s.Username, Password: s.Password, Transport: over, WrapTransport: wrap})
 			if err != nil {
 				return nil, err
 			}

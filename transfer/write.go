@@ -34,10 +34,15 @@ func (r *run) carry(ctx context.Context, m *model, it *item, there map[ref]adapt
 	case it.target.IsZero():
 		return r.create(ctx, m, it, p)
 	case !ok:
-		return &adapter.Error{Code: adapter.NotFound, Model: m.to, Message: fmt.Sprintf("it was written as %s earlier, which the target's user can't see or which was removed; remove its external id %s.%s to have it made again", it.target, bridge.ExternalModule, r.Source.ExternalName(m.name, it.source))}
+		return unseen(r, m, it, "it")
 	default:
 		return r.update(ctx, m, it, rec, there, p)
 	}
+}
+
+// unseen says that a record was carried and is not there.
+func unseen(r *run, m *model, it *item, what string) error {
+	return &adapter.Error{Code: adapter.NotFound, Model: m.to, Message: fmt.Sprintf("%s was written as %s earlier, which the target's user can't see or which was removed; remove its external id %s.%s to have it made again", what, it.target, bridge.ExternalModule, r.Source.ExternalName(m.name, it.source))}
 }
 
 func (r *run) create(ctx context.Context, m *model, it *item, p pass) error {

@@ -107,6 +107,11 @@ type changeCursor struct {
 // that a record bears. SAP keeps no trace of deleted records there, so these
 // are never told; and a change may come once more, when another might bear the
 // same moment. Models without such a moment are ErrUnsupported.
+//
+// It believes the moments that it reads: what is committed after a later change
+// was told is missed, and a record of the future hides what comes before that.
+// Who must miss nothing follows the changes through package bridge, which looks
+// back.
 func (c *Client) Changes(ctx context.Context, q adapter.ChangeQuery) (adapter.ChangePage, error) {
 	m, err := c.model(ctx, q.Model)
 	if err != nil {

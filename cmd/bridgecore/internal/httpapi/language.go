@@ -69,5 +69,6 @@ func (a *API) translated(ctx context.Context, id string) (*bridge.System, error)
 	if err != nil {
 		return nil, err
 	}
-	return sys.InLanguage(ctx, preferencesOf(callFrom(ctx).request)...), nil
+	c := callFrom(ctx)
+	return sys.InLanguage(ctx, asked(c.request, c.identity)...), nil
 }

@@ -82,6 +82,10 @@ func TestRecordsInTheCallersLanguage(t *testing.T) {
 			crud := fmt.Sprintf(`{"action":"read","model":"product.template","domain":[["id","=",%d]],"fields":["name"]}`, product)
 			assert.Contains(t, send("crud", crud, in("ar")...), "كرسي مكتب")
 			assert.Contains(t, send("crud", strings.TrimSuffix(crud, "}")+`,"context":{"lang":"en_US"}}`, in("ar")...), "Office Chair", "the request's own context wins")
+			e.send("clerk", http.MethodPatch, "/api/v1/auth/me", `{"language":"ar"}`).ok(http.StatusOK)
+			assert.Contains(t, send("odoo/read", read), "كرسي مكتب", "a user's own language, where the request names none")
+			assert.Contains(t, send("odoo/read", read, in("en")...), "Office Chair")
+			e.send("clerk", http.MethodPatch, "/api/v1/auth/me", `{"language":""}`).ok(http.StatusOK)
 			universal := fmt.Sprintf(`{"action":"read","model":"contact","domain":[["id","=",%d]],"fields":["name"],"use_universal_schema":true}`, 1)
 			send("crud", universal, in("ar")...)
 			before := odoo.Calls()["res.lang.search_read"]

@@ -324,7 +324,7 @@ func (i *ProblemInfo) translated(w *i18n.Words) *ProblemInfo {
 // of fills in what a problem says of its request.
 func (p *Problem) of(c *call) *Problem {
 	p.Instance, p.Info.RequestID = c.request.URL.EscapedPath(), c.requestID
-	p.translate(wordsFor(c.request))
+	p.translate(c.words())
 	c.err, c.code = p.cause, p.Info.Code
 	return p
 }
