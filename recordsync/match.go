@@ -199,6 +199,8 @@ func (s *Session) revisit(ctx context.Context, at *Progress) ([]Outcome, error) 
 			} else if err := s.orphaned(ctx, it, gone); err != nil {
 				return nil, err
 			}
+		case it.rec[it.from] != nil && l.Conflict != nil && l.Conflict.Kind == Doubtful && l.Choice == "":
+			it.out.Action, it.out.Conflict = Conflicts, l.Conflict
 		case it.rec[it.from] == nil:
 			l.Dropped, it.dirty, it.silent, it.out.Action = true, true, true, Skipped
 		case !l.whole() && l.Choice == "":
@@ -270,36 +272,48 @@ func (s *Session) chosen(ctx context.Context, it *item, claimed map[adapter.ID]*
 	return nil
 }
 
-// doubted keeps records from being created on the other side that an earlier
-// run may have created from a record there, as long as nobody has said.
+// doubted keeps records from being created on the other side that may have been
+// created from a record there: as long as nobody has said, or as it is still to be
+// found out.
 func (s *Session) doubted(ctx context.Context, from Side, items []*item) error {
 	if len(items) == 0 {
 		return nil
 	}
 	const atOnce = 1000
+	pending := false
 	candidates := map[adapter.ID]bool{}
-	for after := int64(0); ; {
-		links, err := s.Links.Select(ctx, s.Model, Want{Kind: WantConflicts, After: after, Limit: atOnce})
-		if err != nil {
-			return err
-		}
-		for _, l := range links {
-			if l.Conflict.Kind == Doubtful && l.IDs[from].IsZero() {
-				for _, id := range l.Conflict.Candidates {
-					candidates[id] = true
-				}
+	for _, kind := range []WantKind{WantPending, WantConflicts} {
+		for after := int64(0); ; {
+			links, err := s.Links.Select(ctx, s.Model, Want{Kind: kind, After: after, Limit: atOnce})
+			if err != nil {
+				return err
 			}
-			after = l.ID
-		}
-		if len(links) < atOnce {
-			break
+			for _, l := range links {
+				switch {
+				case kind == WantPending:
+					pending = pending || l.Intent.Side == from
+				case l.Conflict.Kind == Doubtful && l.IDs[from].IsZero():
+					for _, id := range l.Conflict.Candidates {
+						candidates[id] = true
+					}
+				}
+				after = l.ID
+			}
+			if len(links) < atOnce {
+				break
+			}
 		}
 	}
 	for _, it := range items {
-		if candidates[it.link.IDs[from]] {
-			it.link.Late, it.dirty = true, true
+		switch {
+		case candidates[it.link.IDs[from]]:
 			it.say(Deferred, "it may be what a run that was broken off created; that is a conflict which waits for a choice")
+		case pending:
+			it.say(Deferred, "it may be what was created when an answer got lost, which is found out before")
+		default:
+			continue
 		}
+		it.link.Late, it.dirty = true, true
 	}
 	return nil
 }

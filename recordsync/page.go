@@ -320,6 +320,7 @@ func (s *Session) deleted(ctx context.Context, gone Side, ids []adapter.ID) ([]O
 // on it.from.
 func (s *Session) orphaned(ctx context.Context, it *item, gone Side) error {
 	l, living := it.link, gone.other()
+	l.Late = false // it waits for nothing any more
 	if !s.Bidirectional && gone == Target {
 		s.anew(it, gone)
 		return nil
@@ -361,6 +362,7 @@ func (s *Session) anew(it *item, gone Side) {
 	l := it.link
 	l.IDs[gone], l.Base, l.Conflict, l.Choice, l.Gone, it.dirty = adapter.ID{}, [2]map[string]string{}, nil, "", [2]bool{}, true
 	it.rec[gone], it.create = nil, true
+	s.refs[refKey{gone.other(), s.Model, l.IDs[gone.other()]}] = ref{late: true}
 }
 
 // bury deletes or archives the living record.

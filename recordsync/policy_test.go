@@ -82,6 +82,7 @@ func TestRefusedHalf(t *testing.T) {
 	require.NoError(t, a.change(t.Context(), ids[0], adapter.Record{"amount": 7}))
 	sums, _ = run(t, p)
 	assert.Equal(t, 1, sums.Errors)
+	require.NoError(t, a.change(t.Context(), ids[0], adapter.Record{"ext": "again"}))
 	a.forget = len(a.log)
 	sums, _ = run(t, p)
 	assert.Zero(t, sums.Wrote()+sums.Errors)

@@ -26,7 +26,7 @@ type ref struct {
 type over struct {
 	value any
 	late  bool   // it waits for other records
-	part  bool   // value is what there is of it already
+	part  bool   // what there is of it already is written meanwhile
 	lost  string // why it can't be carried over
 	said  string // why a part of it can't
 }
@@ -67,7 +67,7 @@ func (s *Session) translate(from Side, name string, v any, partly bool) over {
 		if lost != "" && len(ids) == 0 && !late {
 			return over{lost: lost}
 		}
-		return over{value: ids, late: late, part: late && partly, said: lost}
+		return over{value: ids, late: late, part: partly, said: lost}
 	case adapter.IsEmpty(v):
 		switch f.Type {
 		case adapter.Integer, adapter.Float, adapter.Monetary:
@@ -174,11 +174,14 @@ func (s *Session) resolve(ctx context.Context, from Side, model string, ids []ad
 		synced = state.Shape != ""
 	}
 	for _, l := range links {
-		if l.whole() {
-			s.refs[refKey{from, model, l.IDs[from]}] = ref{id: l.IDs[from.other()]}
+		r := ref{id: l.IDs[from.other()]}
+		if l.Gone[from.other()] {
+			r = ref{lost: fmt.Sprintf("the record that it refers to is left out, or was deleted in the %s", from.other())}
 		}
+		s.refs[refKey{from, model, l.IDs[from]}] = r
 	}
-	open := slices.DeleteFunc(slices.Clone(ids), func(id adapter.ID) bool { return !s.refs[refKey{from, model, id}].id.IsZero() })
+	unknown := func(id adapter.ID) bool { return s.refs[refKey{from, model, id}] == ref{} }
+	open := slices.DeleteFunc(slices.Clone(ids), func(id adapter.ID) bool { return !unknown(id) })
 	if synced {
 		for _, id := range open {
 			s.refs[refKey{from, model, id}] = ref{late: true}
@@ -189,16 +192,13 @@ func (s *Session) resolve(ctx context.Context, from Side, model string, ids []ad
 		if err := s.delivered(ctx, from, model, open); err != nil {
 			return err
 		}
-		open = slices.DeleteFunc(open, func(id adapter.ID) bool { return !s.refs[refKey{from, model, id}].id.IsZero() })
+		open = slices.DeleteFunc(open, func(id adapter.ID) bool { return !unknown(id) })
 	}
 	return s.byName(ctx, from, model, open)
 }
 
 // delivered finds records that both Odoo systems know by the same external id.
 func (s *Session) delivered(ctx context.Context, from Side, model string, ids []adapter.ID) error {
-	if len(ids) == 0 {
-		return nil
-	}
 	const data = "ir.model.data"
 	values := make([]any, len(ids))
 	for i, id := range ids {
@@ -255,7 +255,7 @@ func (s *Session) byName(ctx context.Context, from Side, model string, ids []ada
 			s.refs[refKey{from, model, id}] = ref{lost: reason}
 		}
 	}
-	field := ""
+	names := []string{"complete_name", "name", "Name"} // that both sides can be asked for
 	for _, sd := range s.sides {
 		schema, err := sd.system.Describe(ctx, model)
 		if err != nil {
@@ -265,30 +265,26 @@ func (s *Session) byName(ctx context.Context, from Side, model string, ids []ada
 			lose(fmt.Sprintf("%s is not synchronised, and the %s does not tell of it", model, sd.at))
 			return nil
 		}
-		for _, name := range []string{"complete_name", "name", "Name"} {
-			if f, ok := schema.Fields[name]; ok && f.Stored && (field == "" || field == name) {
-				field = name
-				break
-			}
-		}
+		names = slices.DeleteFunc(names, func(name string) bool { return !schema.Fields[name].Stored })
 	}
-	if field == "" {
+	if len(names) == 0 {
 		lose(model + " is not synchronised, and its records have no name")
 		return nil
 	}
+	field := names[0]
 	named := map[adapter.ID]string{}
 	there, err := s.named(ctx, from, model, field, adapter.Cond{Field: "id", Op: adapter.In, Value: valuesOf(ids)})
 	if err != nil {
 		return tolerated(err)
 	}
-	var names []any
+	var wanted []any
 	for name, of := range there {
 		for _, id := range of {
 			named[id] = name
 		}
-		names = append(names, name)
+		wanted = append(wanted, name)
 	}
-	found, err := s.named(ctx, from.other(), model, field, adapter.Cond{Field: field, Op: adapter.In, Value: names})
+	found, err := s.named(ctx, from.other(), model, field, adapter.Cond{Field: field, Op: adapter.In, Value: wanted})
 	if err != nil {
 		return tolerated(err)
 	}

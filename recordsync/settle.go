@@ -2,6 +2,7 @@ package recordsync
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/bridgecore/bridgecore/adapter"
@@ -175,13 +176,7 @@ func (s *Session) settleSide(ctx context.Context, to *side, items []*item) error
 					return err
 				}
 			}
-			fields := make([]string, 0, len(l.Intent.Values))
-			for name := range l.Intent.Values {
-				if name != s.ExternalID {
-					fields = append(fields, name)
-				}
-			}
-			slices.Sort(fields)
+			fields := slices.Sorted(maps.Keys(l.Intent.Values))
 			// What is there is ours, and compared once more.
 			l.IDs[to.at], l.Intent, l.Late = free[0], &Intent{Side: to.at, At: l.Intent.At, Fields: fields}, true
 			l.Run, l.Did, l.Phase, l.Step = s.run, Created, PhaseLate, 0
@@ -189,7 +184,7 @@ func (s *Session) settleSide(ctx context.Context, to *side, items []*item) error
 				l.Phase = PhaseLook
 			}
 		case len(free) > 0, !sure:
-			l.Conflict, l.Intent = &Conflict{Kind: Doubtful, At: s.Now().UTC(), Candidates: free}, nil
+			l.Conflict, l.Intent, l.Late = &Conflict{Kind: Doubtful, At: s.Now().UTC(), Candidates: free}, nil, false
 		default:
 			l.Intent, l.Late = nil, true // it is created when it is looked at again
 		}
@@ -268,11 +263,10 @@ func (s *Session) candidates(ctx context.Context, to *side, items []*item) (map[
 func (s *Session) looksLike(to *side, values, r adapter.Record) bool {
 	for _, name := range s.fields {
 		v, sent := values[name]
-		f := to.schema.Fields[name]
-		if !sent || f.Readonly {
+		if !sent {
 			continue
 		}
-		switch f.Type {
+		switch f := to.schema.Fields[name]; f.Type {
 		case adapter.Char, adapter.Text:
 			if tidied(v) != tidied(r[name]) {
 				return false

@@ -1,9 +1,12 @@
 package recordsync_test
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -30,7 +33,7 @@ func schemas() []adapter.Schema {
 		{Model: model, Fields: map[string]adapter.Field{
 			"name": {Type: adapter.Char, Required: true}, "email": {Type: adapter.Char}, "amount": {Type: adapter.Integer}, "active": {Type: adapter.Boolean},
 			"parent_id": {Type: adapter.Many2One, Relation: model}, "friend_ids": {Type: adapter.Many2Many, Relation: model},
-			"kind_id": {Type: adapter.Many2One, Relation: "kind"}, "ext": {Type: adapter.Char}, "write_date": {Type: adapter.DateTime},
+			"kind_id": {Type: adapter.Many2One, Relation: "kind"}, "tag_ids": {Type: adapter.Many2Many, Relation: "kind"}, "ext": {Type: adapter.Char}, "write_date": {Type: adapter.DateTime},
 		}},
 		{Model: "kind", Fields: map[string]adapter.Field{"name": {Type: adapter.Char}}},
 	}
@@ -41,6 +44,7 @@ func schemas() []adapter.Schema {
 type world struct {
 	sides [2]*journal
 	links *recordsync.Memory
+	kind  string // of both systems; "" is "memory"
 
 	mu sync.Mutex
 	// fuse is how many calls there are until everything dies; negative for
@@ -99,6 +103,9 @@ type mortal struct {
 }
 
 func (m mortal) Save(ctx context.Context, model string, links []*recordsync.Link, state *recordsync.State) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	effect, answer := m.world.step(false)
 	var err error
 	if effect {
@@ -125,6 +132,23 @@ type journal struct {
 	forget  int // cursors before are too old
 	creates int // calls
 	updates int
+	fates   []fate                   // of the next writes
+	made    []adapter.ID             // what CreateEach made
+	whole   error                    // what CreateEach answers to all at once
+	unread  func(model string) error // what reading a model answers
+	hidden  string                   // a field that can't be searched by
+}
+
+func (j *journal) Schema(ctx context.Context, model string) (*adapter.Schema, error) {
+	s, err := j.Adapter.Schema(ctx, model)
+	if err == nil && s.Has(j.hidden) {
+		f, shown := s.Fields[j.hidden], *s
+		shown.Fields = maps.Clone(s.Fields)
+		f.Stored, f.Searchable = false, false
+		shown.Fields[j.hidden] = f
+		s = &shown
+	}
+	return s, err
 }
 
 func (j *journal) Info() adapter.Info { return adapter.Info{Kind: "memory", Version: "1"} }
@@ -177,6 +201,14 @@ func (j *journal) Query(ctx context.Context, q adapter.Query) (adapter.Page, err
 	if _, answer := j.world.step(false); !answer {
 		return adapter.Page{}, errDead
 	}
+	if err := ctx.Err(); err != nil {
+		return adapter.Page{}, err
+	}
+	if j.unread != nil {
+		if err := j.unread(q.Model); err != nil {
+			return adapter.Page{}, err
+		}
+	}
 	return j.Adapter.Query(ctx, q)
 }
 
@@ -197,9 +229,25 @@ func (j *journal) make(ctx context.Context, values adapter.Record) (adapter.ID, 
 func (j *journal) dated(values adapter.Record) adapter.Record {
 	out := adapter.Record{"write_date": j.now().UTC().Format(time.DateTime)}
 	for name, v := range values {
+		if j.world.kind == "odoo" {
+			v = stored(name, v)
+		}
 		out[name] = v
 	}
 	return out
+}
+
+// stored is what Odoo keeps of a value that was written to it.
+func stored(name string, v any) any {
+	if v == false && name != "active" {
+		return nil
+	}
+	if commands, many := v.([]any); many && len(commands) == 1 {
+		if set, is := commands[0].([]any); is {
+			return set[2]
+		}
+	}
+	return v
 }
 
 func (j *journal) change(ctx context.Context, id adapter.ID, values adapter.Record) error {
@@ -253,19 +301,26 @@ var errLost = &adapter.Error{Code: adapter.UnknownOutcome, Message: "the answer 
 func (j *journal) CreateEach(ctx context.Context, _ string, values []adapter.Record) ([]adapter.ID, error) {
 	j.mu.Lock()
 	j.creates++
+	whole := j.whole
 	j.mu.Unlock()
+	if whole != nil {
+		return nil, whole
+	}
 	ids := make([]adapter.ID, len(values))
 	failed := map[int]error{}
 	for i, v := range values {
-		effect, answer := j.world.step(true)
+		v = maps.Clone(v)
+		effect, answer := j.fate(v)
 		var err error
 		if effect {
-			ids[i], err = j.make(ctx, v)
+			if ids[i], err = j.make(ctx, v); err == nil {
+				j.made = append(j.made, ids[i])
+			}
 		}
-		if !answer {
-			ids[i], err = adapter.ID{}, errLost
+		if answer != nil {
+			ids[i], err = adapter.ID{}, answer
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, errSilent) {
 			failed[i] = err
 		}
 	}
@@ -283,36 +338,31 @@ func (j *journal) Update(ctx context.Context, _ string, ids []adapter.ID, values
 	j.mu.Lock()
 	j.updates++
 	j.mu.Unlock()
-	effect, answer := j.world.step(true)
+	effect, answer := j.fate(values)
 	if effect {
 		err = j.change(ctx, ids[0], values)
 	}
-	if !answer {
-		return errLost
-	}
-	return err
+	return cmp.Or(answer, err)
 }
 
 func (j *journal) Delete(ctx context.Context, _ string, ids []adapter.ID) (err error) {
-	effect, answer := j.world.step(true)
+	effect, answer := j.fate(nil)
 	if effect {
 		err = j.remove(ctx, ids[0])
 	}
-	if !answer {
-		return errLost
-	}
-	return err
+	return cmp.Or(answer, err)
 }
 
 // pair is the two systems by a new process.
 func (w *world) pair(t *testing.T) recordsync.Pair {
 	t.Helper()
+	kind := cmp.Or(w.kind, "memory")
 	b, err := bridge.New(bridge.Config{
 		Source: bridge.Static(
-			bridge.SystemConfig{Tenant: "acme", ID: "a", Kind: "memory", Connection: w.sides[0]},
-			bridge.SystemConfig{Tenant: "acme", ID: "b", Kind: "memory", Connection: w.sides[1]},
+			bridge.SystemConfig{Tenant: "acme", ID: "a", Kind: kind, Connection: w.sides[0]},
+			bridge.SystemConfig{Tenant: "acme", ID: "b", Kind: kind, Connection: w.sides[1]},
 		),
-		Openers: map[string]bridge.Opener{"memory": func(_ context.Context, c bridge.SystemConfig) (adapter.Adapter, error) {
+		Openers: map[string]bridge.Opener{kind: func(_ context.Context, c bridge.SystemConfig) (adapter.Adapter, error) {
 			return unclosed{c.Connection.(*journal)}, nil
 		}},
 		Retries: -1, Logger: slog.New(slog.DiscardHandler),

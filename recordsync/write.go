@@ -80,7 +80,6 @@ func (s *Session) create(ctx context.Context, from Side, items []*item) error {
 	var ready []*item
 	for _, it := range items {
 		values := s.values(it)
-		it.writes[to.at] = nil
 		it.out.Side = to.at
 		if r := it.link.Refusal; r != nil && r.Digest == digest(values) && !s.Retry && it.link.Choice == "" {
 			s.still(it, values)
@@ -96,6 +95,12 @@ func (s *Session) create(ctx context.Context, from Side, items []*item) error {
 	if len(ready) == 0 {
 		return nil
 	}
+	// A new link is in no need of being kept if nothing was created: the step is
+	// done again. What is known longer may be told of by nothing else.
+	isNew := make([]bool, len(ready))
+	for i, it := range ready {
+		isNew[i] = it.link.ID == 0
+	}
 	if err := s.mark(ctx, to, ready); err != nil {
 		return err
 	}
@@ -110,6 +115,7 @@ func (s *Session) create(ctx context.Context, from Side, items []*item) error {
 	ids, err := to.system.CreateEach(ctx, s.Model, values)
 	ended := s.Now()
 	var failure error
+	whole := false // the failure is about all of them, and none was created
 	failed := map[int]error{}
 	if partial, some := errors.AsType[*adapter.PartialError](err); some {
 		ids, failed = partial.Done, partial.Failed
@@ -119,7 +125,7 @@ func (s *Session) create(ctx context.Context, from Side, items []*item) error {
 			failed[i] = err
 		}
 		if fateOf(err) == refused {
-			failure = err // it is about the whole
+			failure, whole = err, true
 		}
 	}
 	var made []*item
@@ -134,7 +140,7 @@ func (s *Session) create(ctx context.Context, from Side, items []*item) error {
 			l.IDs[to.at], l.Intent, l.Refusal, l.Choice = ids[i], nil, nil, ""
 			made = append(made, it)
 			continue
-		case failure != nil:
+		case whole:
 			l.Intent = nil
 		case fateOf(err) == doubt:
 			l.Intent.At = s.Now().UTC()
@@ -148,9 +154,8 @@ func (s *Session) create(ctx context.Context, from Side, items []*item) error {
 			s.refuse(it, to.at, l.Intent.Values, err)
 			l.Intent = nil
 		}
-		// What is not known of otherwise need not be kept.
 		if l.Intent == nil && l.Refusal == nil {
-			l.Dropped = !l.whole() && l.Conflict == nil && l.Choice == ""
+			l.Dropped, l.Late = isNew[i], !isNew[i]
 			it.out.Action, it.silent = Skipped, true
 		}
 	}
@@ -170,14 +175,17 @@ func (s *Session) still(it *item, values adapter.Record) {
 	it.say(Skipped, "refused earlier, and not changed since: %s", it.link.Refusal.Reason)
 	it.out.Side, it.out.Code = it.link.Refusal.Side, it.link.Refusal.Code
 	it.silent = s.phase == PhaseLook || s.phase == PhaseLate
-	if late := s.refers(values); late != it.link.Late {
+	if late := s.waits(it, values); late != it.link.Late {
 		it.link.Late, it.dirty = late, true
 	}
 }
 
-// refers reports whether values lead to other records that are synchronised:
-// what is refused for them may be taken when they were seen to.
-func (s *Session) refers(values adapter.Record) bool {
+// waits reports whether what was refused may be another when others were seen to:
+// values lack some that wait, or lead to records that are synchronised.
+func (s *Session) waits(it *item, values adapter.Record) bool {
+	if len(it.out.Waiting) > 0 {
+		return true
+	}
 	for name, v := range values {
 		if s.sides[Target].schema.Fields[name].Relation == s.Model && !adapter.IsEmpty(v) {
 			return true
@@ -189,7 +197,7 @@ func (s *Session) refers(values adapter.Record) bool {
 // refuse notes that a side did not take what was written.
 func (s *Session) refuse(it *item, side Side, values adapter.Record, err error) {
 	it.link.Refusal, it.dirty = &Refusal{Side: side, Code: adapter.CodeOf(err), Reason: message(err), Digest: digest(values)}, true
-	it.link.Late = it.link.Late || s.refers(values)
+	it.link.Late = s.waits(it, values)
 	it.out.Changes = nil
 	it.say(Refused, "%s", message(err))
 	it.out.Side, it.out.Code = side, adapter.CodeOf(err)
@@ -254,8 +262,7 @@ func (s *Session) settled(ctx context.Context, sd *side, items []*item, done fun
 		if r != nil {
 			s.measure(sd.at, r, began, ended)
 			for _, name := range s.fields {
-				_, carried := it.seen[sd.at.other()][name]
-				if _, wrote := it.writes[sd.at][name]; carried || wrote || it.create {
+				if _, wrote := it.writes[sd.at][name]; wrote || it.create {
 					l.setBase(sd.at, name, digest(plain(sd.schema.Fields[name].Type, r[name])))
 				}
 			}
@@ -279,9 +286,6 @@ func (s *Session) settled(ctx context.Context, sd *side, items []*item, done fun
 func (s *Session) save(ctx context.Context, items []*item) error {
 	links := make([]*Link, 0, len(items))
 	for _, it := range items {
-		if it.link.Dropped && it.link.ID == 0 {
-			continue
-		}
 		links = append(links, it.link)
 		it.dirty = false
 	}
@@ -298,7 +302,7 @@ func (s *Session) update(ctx context.Context, to Side, items []*item) error {
 	var ready []*item
 	for _, it := range items {
 		values := it.writes[to]
-		if len(values) == 0 || it.create || it.silent || it.out.Action == Refused || it.out.Action == Skipped || it.out.Action == Deferred {
+		if len(values) == 0 || it.out.Action == Refused || it.out.Action == Skipped || it.out.Action == Deferred {
 			continue
 		}
 		if r := it.link.Refusal; r != nil && r.Digest == digest(values) && !s.Retry && it.link.Choice == "" {
@@ -357,7 +361,7 @@ func (s *Session) update(ctx context.Context, to Side, items []*item) error {
 			s.refuse(it, to, it.writes[to], err)
 			l.Intent = nil
 		case fateOf(err) == again:
-			l.Intent, failure = nil, err
+			l.Intent, l.Late, failure = nil, true, err
 			it.out.Action, it.silent = Skipped, true
 		default:
 			// Written again when it is looked at again.
