@@ -348,11 +348,8 @@ func (f *follower) tell(id adapter.ID, r adapter.Record) {
 
 // lost adds a record that is gone, if it can have been known.
 func (f *follower) lost(id adapter.ID) {
-	if f.known != nil {
-		there, now := f.fresh[id]
-		if now && !there || !now && !f.known.has(id) {
-			return
-		}
+	if f.known != nil && !f.fresh[id] && !f.known.has(id) {
+		return
 	}
 	f.fresh[id] = false
 	f.page.Changes = append(f.page.Changes, adapter.Change{ID: id, Deleted: true})
